@@ -1,0 +1,1 @@
+"""svcsim: a discrete-event performance simulator for Kubernetes service load balancing."""

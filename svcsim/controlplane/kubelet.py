@@ -1,0 +1,354 @@
+"""The kubelet of every node: start, probes, restart, termination, teardown (pkg/kubelet).
+
+A container's start and end are noticed at the node's next relist (pleg/generic.go, every second); a node's
+relist phase is drawn once. What the kubelet decides becomes visible at the API server after the `status` lag.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from svcsim.controlplane.loop import SECOND
+from svcsim.controlplane.objects import ContainerRun, Pod
+from svcsim.controlplane.probes import failing_from, first_tick, next_tick, readiness_success, startup_of
+from svcsim.dataplane.contract import Ask, TruthKind
+from svcsim.rng import Purpose
+
+if TYPE_CHECKING:
+    from svcsim.controlplane.plane import ControlPlane
+
+__all__ = ["Kubelet"]
+
+RELIST_NS = SECOND
+MIN_GRACE_NS = 2 * SECOND
+BACKOFF_NS = 10 * SECOND
+BACKOFF_MAX_NS = 300 * SECOND
+
+
+class Kubelet:
+    """All nodes' kubelets; each pod's containers are driven by callbacks guarded by the container's life."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self._plane = plane
+        self._phase = [
+            int(plane.dice.unit(Purpose.PHASE, f"relist/{node.name}") * RELIST_NS) for node in plane.nodes
+        ]
+
+    def relist_after(self, node: int, t_ns: int) -> int:
+        """The node's first relist at or after t_ns."""
+        return first_tick(self._phase[node] - 2 * RELIST_NS, RELIST_NS, t_ns)
+
+    # -- start
+
+    def bound(self, pod: Pod) -> None:
+        """The pod was bound to its node."""
+        plane = self._plane
+        plane.loop.at(plane.loop.now + plane.dice.lag("kubelet", f"admit/{pod.name}"), self._admit, pod)
+
+    def _admit(self, pod: Pod) -> None:
+        plane = self._plane
+        if pod.terminating or pod.gone:
+            return
+        pod.admitted_ns = plane.loop.now
+        delay = plane.dice.lag("pull", pod.name) + plane.dice.lag("start", pod.name)
+        plane.loop.at(plane.loop.now + delay, self._start, pod)
+
+    def _start(self, pod: Pod) -> None:
+        """The sandbox is up: the pod has an address, and its containers run."""
+        plane = self._plane
+        if pod.terminating or pod.gone:
+            return
+        now = plane.loop.now
+        pod.started_ns = now
+        pod.ip = plane.next_ip(pod.node)
+        plane.address_given(pod)
+        for run in pod.containers:
+            run.worker_ns = pod.admitted_ns
+            self._run(pod, run)
+        self._visible_at_relist(pod, now)
+
+    def _visible_at_relist(self, pod: Pod, from_ns: int) -> None:
+        plane = self._plane
+        relist = self.relist_after(pod.node, from_ns)
+        plane.loop.at(relist + plane.dice.lag("status", pod.name), self._show_running, pod)
+
+    def _show_running(self, pod: Pod) -> None:
+        if pod.gone or pod.terminal:
+            return
+        if not pod.has_ip:
+            pod.has_ip = True
+            self._plane.pod_changed(pod)
+
+    def _run(self, pod: Pod, run: ContainerRun) -> None:
+        """A container's process starts; everything its probes will say follows from here."""
+        plane = self._plane
+        now = plane.loop.now
+        run.life += 1
+        run.running = True
+        run.started_ns = now
+        name = f"{pod.name}/{run.spec.name}"
+        run.listening_ns = now + plane.dice.duration(run.behaviour.startup, f"startup/{name}", run.life)
+        if run.server is not None:
+            run.listen_handle = plane.timeline.truth(run.listening_ns, run.server, TruthKind.LISTEN)
+        plane.loop.at(run.listening_ns, self._accepts, run, run.life)
+        fate = startup_of(
+            run.spec.startup,
+            run.spec.liveness,
+            started_ns=now,
+            listening_ns=run.listening_ns,
+            worker_ns=run.worker_ns,
+        )
+        if fate.kill_ns is not None:
+            plane.loop.at(fate.kill_ns, self._liveness_kill, pod, run, run.life)
+            if fate.kill_ns <= run.listening_ns:
+                return
+        relist = self.relist_after(pod.node, now)
+        if run.spec.readiness is None:
+            ready_ns = max(relist, fate.ready_from_ns)
+        else:
+            ready_ns, run.worker_ns = readiness_success(
+                run.spec.readiness,
+                started_ns=max(now, fate.ready_from_ns),
+                listening_ns=run.listening_ns,
+                worker_ns=run.worker_ns,
+                relist_ns=max(relist, fate.ready_from_ns),
+            )
+        plane.loop.at(ready_ns, self._probe_ready, pod, run, run.life)
+
+    @staticmethod
+    def _accepts(run: ContainerRun, life: int) -> None:
+        if run.life == life and run.running:
+            run.accepting = True
+
+    # -- readiness
+
+    def _probe_ready(self, pod: Pod, run: ContainerRun, life: int) -> None:
+        """A readiness probe succeeded often enough (or there is none and the relist saw it run)."""
+        plane = self._plane
+        if run.life != life or not run.running or pod.gone:
+            return
+        if plane.loop.now < run.failing_until_ns and run.spec.readiness is not None:
+            self._recover(pod, run)
+            return
+        run.ready = True
+        self._show_readiness(pod)
+
+    def _probe_not_ready(self, pod: Pod, run: ContainerRun, life: int, until_ns: int) -> None:
+        if run.life != life or not run.running or run.failing_until_ns != until_ns:
+            return
+        run.ready = False
+        self._show_readiness(pod)
+
+    def _recover(self, pod: Pod, run: ContainerRun) -> None:
+        """The probes succeed again from failing_until_ns on."""
+        probe = run.spec.readiness
+        assert probe is not None
+        period = probe.period_seconds * SECOND
+        at = first_tick(run.worker_ns, period, run.failing_until_ns) + (probe.success_threshold - 1) * period
+        self._plane.loop.at(at, self._probe_ready, pod, run, run.life)
+
+    def fail_readiness(self, pod: Pod, for_ns: int) -> None:
+        """From now on and for a while the application answers its readiness probes with failure."""
+        plane = self._plane
+        now = plane.loop.now
+        for run in pod.containers:
+            if run.spec.readiness is None:
+                continue
+            run.failing_until_ns = now + for_ns
+            if not run.running:
+                continue
+            at = failing_from(run.spec.readiness, base_ns=run.worker_ns, from_ns=now)
+            if at < run.failing_until_ns and run.ready:
+                plane.loop.at(at, self._probe_not_ready, pod, run, run.life, run.failing_until_ns)
+                self._recover(pod, run)
+        if all(run.spec.readiness is None for run in pod.containers):
+            plane.warn_once(f"unready: {pod.workload} has no readiness probe, so it stays ready")
+
+    def _show_readiness(self, pod: Pod) -> None:
+        """PATCH the pod's Ready condition."""
+        plane = self._plane
+        plane.loop.at(plane.loop.now + plane.dice.lag("status", pod.name), self._patch_ready, pod)
+
+    def _patch_ready(self, pod: Pod) -> None:
+        ready = all(run.ready for run in pod.containers) and not pod.terminal
+        if pod.gone or (pod.has_ip and ready == pod.ready):
+            return
+        pod.has_ip = True
+        if ready != pod.ready:
+            pod.ready = ready
+            pod.ready_since_ns = self._plane.loop.now
+        self._plane.pod_changed(pod)
+
+    # -- crash and restart
+
+    def crash(self, pod: Pod) -> None:
+        """Every container's process ends at once (an exit of its own or SIGKILL); its address stays."""
+        for run in pod.containers:
+            if run.running:
+                self._ended(run)
+                if not pod.terminating:
+                    self._notice_exit(pod, run, killed=False)
+
+    def _liveness_kill(self, pod: Pod, run: ContainerRun, life: int) -> None:
+        """A failed startup or liveness probe: SIGTERM, grace, then as after a crash."""
+        if run.life != life or not run.running or pod.terminating:
+            return
+        kill_ns = self._plane.loop.now + pod.template.termination_grace_period_seconds * SECOND
+        end_ns = self._plane.loop.now
+        if run.behaviour.on_sigterm == "ignore":
+            end_ns = kill_ns
+        self._plane.loop.at(end_ns, self._liveness_killed, pod, run, life)
+
+    def _liveness_killed(self, pod: Pod, run: ContainerRun, life: int) -> None:
+        if run.life != life or not run.running or pod.terminating:
+            return
+        self._ended(run)
+        self._notice_exit(pod, run, killed=True)
+
+    def _ended(self, run: ContainerRun) -> None:
+        """The process is gone now: nobody listens, and what it worked on is cut."""
+        plane = self._plane
+        self._closed(run)
+        run.running = False
+        run.life += 1
+        run.ended_ns = plane.loop.now
+        if run.server is not None:
+            plane.timeline.truth(plane.loop.now, run.server, TruthKind.CUT)
+
+    def _closed(self, run: ContainerRun) -> None:
+        """The listener closes now (or will never open)."""
+        plane = self._plane
+        run.accepting = False
+        if run.server is not None:
+            if run.listening_ns >= plane.loop.now and run.listen_handle is not None:
+                plane.timeline.cancel(run.listen_handle)
+            plane.timeline.truth(plane.loop.now, run.server, TruthKind.CLOSE)
+
+    def _notice_exit(self, pod: Pod, run: ContainerRun, *, killed: bool) -> None:
+        """The relist sees the exit: not ready, and a restart with back-off (kuberuntime `doBackOff`)."""
+        plane = self._plane
+        relist = plane.loop.now if killed else self.relist_after(pod.node, plane.loop.now)
+        plane.loop.at(relist, self._exit_seen, pod, run, run.life)
+
+    def _exit_seen(self, pod: Pod, run: ContainerRun, life: int) -> None:
+        plane = self._plane
+        if run.life != life or pod.terminating:
+            return
+        run.ready = False
+        self._show_readiness(pod)
+        restart = pod.template.restart_policy
+        if restart == "Never":
+            if all(not other.running for other in pod.containers):
+                plane.loop.at(plane.loop.now + plane.dice.lag("status", pod.name), self._show_terminal, pod)
+            return
+        backoff = 0 if run.restarts == 0 else min(BACKOFF_NS << (run.restarts - 1), BACKOFF_MAX_NS)
+        run.restarts += 1
+        pod.restarts += 1
+        at = max(plane.loop.now, run.ended_ns + backoff) + plane.dice.lag("restart", pod.name)
+        plane.loop.at(at, self._restart, pod, run, life)
+
+    def _restart(self, pod: Pod, run: ContainerRun, life: int) -> None:
+        if run.life != life or pod.terminating:
+            return
+        if run.spec.readiness is not None:
+            period = run.spec.readiness.period_seconds * SECOND
+            run.worker_ns = next_tick(run.worker_ns, period, self._plane.loop.now - 1)
+        self._run(pod, run)
+
+    def _show_terminal(self, pod: Pod) -> None:
+        if not pod.gone and not pod.terminal:
+            pod.terminal = True
+            pod.ready = False
+            self._plane.pod_changed(pod)
+
+    # -- termination
+
+    def deletion_seen(self, pod: Pod) -> None:
+        """deletionTimestamp is visible; the kubelet acts after its lag (kuberuntime `killContainer`)."""
+        plane = self._plane
+        plane.loop.at(plane.loop.now + plane.dice.lag("kubelet", f"kill/{pod.name}"), self._terminate, pod)
+
+    def _terminate(self, pod: Pod) -> None:
+        plane = self._plane
+        if pod.terminating:
+            return
+        pod.terminating = True
+        now = plane.loop.now
+        if pod.started_ns < 0:
+            plane.loop.at(now + plane.dice.lag("status", pod.name), plane.pod_gone, pod)
+            return
+        grace = pod.template.termination_grace_period_seconds * SECOND
+        for run in pod.containers:
+            if not run.running:
+                continue
+            hook = 0
+            if run.spec.pre_stop is not None:
+                hook = min(plane.pre_stop_ns(run), grace)
+            plane.loop.at(now + hook, self._sigterm, pod, run, run.life, max(grace - hook, MIN_GRACE_NS))
+        self._maybe_stopped(pod)
+
+    def _sigterm(self, pod: Pod, run: ContainerRun, life: int, left_ns: int) -> None:
+        plane = self._plane
+        if run.life != life or not run.running:
+            self._maybe_stopped(pod)
+            return
+        now = plane.loop.now
+        plane.sigterm(pod)
+        kill_ns = now + left_ns
+        behaviour = run.behaviour
+        if behaviour.on_sigterm == "exit" or not run.accepting:
+            self._exit(pod, run, life)
+        elif behaviour.on_sigterm == "ignore":
+            plane.loop.at(kill_ns, self._exit, pod, run, life)
+        else:
+            lame_duck = behaviour.lame_duck_ns if behaviour.on_sigterm == "lameDuck" else 0
+            plane.loop.at(kill_ns, self._exit, pod, run, life)
+            if lame_duck < left_ns:
+                plane.loop.at(now + lame_duck, self._drain, pod, run, life, kill_ns)
+
+    def _drain(self, pod: Pod, run: ContainerRun, life: int, kill_ns: int) -> None:
+        """The listener closes; the process ends when its last request does, or at the kill."""
+        plane = self._plane
+        if run.life != life or not run.running:
+            return
+        now = plane.loop.now
+        end_ns = now
+        if run.server is not None:
+            plane.advance(now)
+            end_ns = plane.ask(run.server, Ask.DRAIN_END)
+        self._closed(run)
+        probe = run.spec.readiness
+        if probe is not None and run.ready:
+            run.failing_until_ns = max(run.failing_until_ns, kill_ns)
+            at = failing_from(probe, base_ns=run.worker_ns, from_ns=now)
+            plane.loop.at(at, self._probe_not_ready, pod, run, life, run.failing_until_ns)
+        if end_ns < kill_ns:
+            plane.loop.at(end_ns, self._drained, pod, run, life)
+
+    def _drained(self, pod: Pod, run: ContainerRun, life: int) -> None:
+        """The last request has ended: the process exits of its own, and there is nothing left to cut."""
+        if run.life != life or not run.running:
+            return
+        run.running = False
+        run.life += 1
+        run.ended_ns = self._plane.loop.now
+        self._maybe_stopped(pod)
+
+    def _exit(self, pod: Pod, run: ContainerRun, life: int) -> None:
+        if run.life != life or not run.running:
+            return
+        self._ended(run)
+        self._maybe_stopped(pod)
+
+    def _maybe_stopped(self, pod: Pod) -> None:
+        """Once every container has ended: tear the sandbox down, then the object goes."""
+        if any(run.running for run in pod.containers) or pod.ended_seen:
+            return
+        pod.ended_seen = True
+        plane = self._plane
+        now = plane.loop.now
+        plane.loop.at(now + plane.dice.lag("teardown", pod.name), plane.address_released, pod)
+        relist = self.relist_after(pod.node, now)
+        shown = relist + plane.dice.lag("status", pod.name)
+        plane.loop.at(shown, self._show_terminal, pod)
+        plane.loop.at(shown + plane.dice.lag("removal", pod.name), plane.pod_gone, pod)

@@ -1,0 +1,124 @@
+"""kube-proxy on every node: its watch, its run loop, and how long a sync takes.
+
+The run loop is a function from the instants at which changes arrive to (start, end) of the syncs, called for
+all nodes at once. Two algorithms: Kubernetes >= 1.34 (pkg/proxy/runner/bounded_frequency_runner.go): the
+minimum interval runs from the end of a sync to the start of the next, no burst; <= 1.33
+(pkg/util/async/bounded_frequency_runner.go): a token bucket of rate 1/minSyncPeriod and burst 2, and after it
+runs dry the minimum interval since the last sync's end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+__all__ = ["LAST_TOKEN_BUCKET_MINOR", "ProxyLoops", "sync_law_spec"]
+
+Int64 = npt.NDArray[np.int64]
+
+LAST_TOKEN_BUCKET_MINOR = 33
+_IDLE = -(1 << 60)
+
+
+def sync_law_spec(mode: str, n_services: int, n_endpoints: int) -> tuple[float, float]:
+    """(median, p99) seconds of a partial sync by mode and size.
+
+    A line through the measured medians of partial syncs at 100 and 1,000 Services of 10 endpoints each
+    (kube-proxy 1.36, iptables-nft 1.8.9, nft 1.0.6), with the size taken as Services of ten endpoints.
+    """
+    size = max(n_services, n_endpoints / 10.0)
+    base, per_service = (0.030, 0.000152) if mode == "iptables" else (0.026, 0.000420)
+    median = base + per_service * size
+    return median, 2.2 * median
+
+
+@njit(cache=True, nogil=True)
+def _run_loops(
+    until: Any,
+    token_bucket: Any,
+    minimum: Any,
+    arrivals: Any,
+    durations: Any,
+    done: Any,
+    last_end: Any,
+    tokens: Any,
+    tokens_at: Any,
+    syncs: Any,
+    starts: Any,
+    commits: Any,
+) -> None:
+    """Decide every sync that starts before `until`.
+
+    arrivals int64 (n_nodes, n_changes), ascending along a row; durations (n_nodes, n_changes) of the next
+    syncs; starts, commits (n_nodes, n_changes) are filled for the changes decided; the rest is state per node.
+    """
+    n_nodes, n_changes = arrivals.shape
+    for node in range(n_nodes):
+        k = 0
+        i = done[node]
+        while i < n_changes:
+            at = max(arrivals[node, i], last_end[node])
+            if token_bucket and minimum > 0:
+                have = min(2 * minimum, tokens[node] + at - tokens_at[node])
+                if have < minimum:
+                    at = max(at, last_end[node] + minimum, at + minimum - have)
+                    have = min(2 * minimum, tokens[node] + at - tokens_at[node])
+            elif last_end[node] > _IDLE:
+                at = max(at, last_end[node] + minimum)
+            if at >= until:
+                break
+            if token_bucket and minimum > 0:
+                tokens[node] = have - minimum
+                tokens_at[node] = at
+            end = at + durations[node, k]
+            k += 1
+            while i < n_changes and arrivals[node, i] <= at:
+                starts[node, i] = at
+                commits[node, i] = end
+                i += 1
+            last_end[node] = end
+            syncs[node] += 1
+        done[node] = i
+
+
+class ProxyLoops:
+    """State of the run loops of some nodes, window by window."""
+
+    def __init__(self, *, n_nodes: int, kubernetes_minor: int, min_sync_ns: int) -> None:
+        self._token_bucket = kubernetes_minor <= LAST_TOKEN_BUCKET_MINOR
+        self._minimum = min_sync_ns
+        self.done = np.zeros(n_nodes, dtype=np.int64)
+        self.syncs = np.zeros(n_nodes, dtype=np.int64)
+        self._last_end = np.full(n_nodes, _IDLE, dtype=np.int64)
+        self._tokens = np.full(n_nodes, 2 * min_sync_ns, dtype=np.int64)
+        self._tokens_at = np.zeros(n_nodes, dtype=np.int64)
+
+    def advance(
+        self, until_ns: int, arrivals: Int64, durations: Int64, first_change: int
+    ) -> tuple[Int64, Int64]:
+        """(starts, commits), int64 (n_nodes, n_changes), -1 where not decided yet.
+
+        Column 0 of the arrays is change `first_change`; columns of changes a node has done stay -1.
+        """
+        starts = np.full(arrivals.shape, -1, dtype=np.int64)
+        commits = np.full(arrivals.shape, -1, dtype=np.int64)
+        self.done -= first_change
+        _run_loops(
+            until_ns,
+            self._token_bucket,
+            self._minimum,
+            arrivals,
+            durations,
+            self.done,
+            self._last_end,
+            self._tokens,
+            self._tokens_at,
+            self.syncs,
+            starts,
+            commits,
+        )
+        self.done += first_change
+        return starts, commits

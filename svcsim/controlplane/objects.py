@@ -1,0 +1,108 @@
+"""The mutable objects behind the API server of one replication."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from svcsim.kube import Container, ObjectKey, PodTemplate, Workload
+from svcsim.scenario import WorkloadBehaviour
+
+__all__ = ["ContainerRun", "Deployment", "Pod", "ReplicaSet"]
+
+
+@dataclass(kw_only=True, eq=False)
+class ContainerRun:
+    """One container of one pod. `life` counts starts: callbacks of an earlier life find it changed.
+
+    server: id in the timeline, None if no client can reach it. worker_ns: base of its probe clock.
+    """
+
+    spec: Container
+    behaviour: WorkloadBehaviour
+    server: int | None = None
+    life: int = 0
+    running: bool = False
+    accepting: bool = False
+    listen_handle: int | None = None
+    started_ns: int = -1
+    listening_ns: int = -1
+    ended_ns: int = -1
+    worker_ns: int = 0
+    ready: bool = False
+    restarts: int = 0
+    failing_until_ns: int = -1
+
+
+@dataclass(kw_only=True, eq=False)
+class Pod:
+    """A pod as the API server shows it (ready, deleting, terminal, has_ip, gone) and as its node runs it.
+
+    name: its address for draws and tables, (workload, revision, creation ordinal). ready_since_ns: may be
+    negative, before the run. ports_unlistened: servers that stand for Service ports nobody listens on.
+    """
+
+    name: str
+    uid: int
+    owner: ReplicaSet | None
+    workload: ObjectKey
+    template: PodTemplate
+    created_ns: int
+    containers: list[ContainerRun]
+    node: int = -1
+    ip: str = ""
+    has_ip: bool = False
+    ready: bool = False
+    ready_since_ns: int = 0
+    deleting: bool = False
+    deleted_ns: int = -1
+    terminal: bool = False
+    gone: bool = False
+    admitted_ns: int = -1
+    started_ns: int = -1
+    terminating: bool = False
+    ended_seen: bool = False
+    ports_unlistened: list[int] = field(default_factory=list)
+    restarts: int = 0
+
+    @property
+    def active(self) -> bool:
+        """Counts for its controller: not deleted and not ended (controller_utils.go `IsPodActive`)."""
+        return not (self.deleting or self.terminal or self.gone)
+
+
+@dataclass(kw_only=True, eq=False)
+class ReplicaSet:
+    """A ReplicaSet or ReplicationController; `deployment` is None for one that stands alone."""
+
+    name: str
+    workload: ObjectKey
+    template: PodTemplate
+    replicas: int
+    min_ready_ns: int
+    revision: int
+    deployment: Deployment | None = None
+    pods: list[Pod] = field(default_factory=list)
+    created: int = 0
+    creating: int = 0
+    deletions_unseen: int = 0
+    sync_queued: bool = False
+    status: tuple[int, int, int] = (0, 0, 0)
+    wake_ns: int = -1
+    desired: int = 0
+
+    @property
+    def available(self) -> int:
+        """Available replicas as its status says."""
+        return self.status[2]
+
+
+@dataclass(kw_only=True, eq=False)
+class Deployment:
+    """A Deployment and its ReplicaSets, oldest first; the newest has the present template."""
+
+    workload: Workload
+    replicas: int
+    template: PodTemplate
+    revision: int = 1
+    sets: list[ReplicaSet] = field(default_factory=list)
+    sync_queued: bool = False

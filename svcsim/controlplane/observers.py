@@ -1,0 +1,144 @@
+"""Who believes what, and since when: turns writes of versions into beliefs of every observer.
+
+Three kinds of observer: node proxies (watch, then kube-proxy's run loop), direct watchers (the resolver, and
+each source of a client that watches: watch lag only) and the pods themselves (loopback: no lag).
+A watch delivers in order: an arrival is never before the arrival of an earlier write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from svcsim.controlplane.kubeproxy import ProxyLoops
+from svcsim.controlplane.lags import Dice, units_at
+from svcsim.distributions import Distribution
+from svcsim.rng import Purpose
+from svcsim.timeline import Timeline
+
+__all__ = ["Adoptions", "Observers"]
+
+Int64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adoptions:
+    """When each watching observer had each change: int64 (n_changes, n_observers), -1 where it had not.
+
+    received: the watch event; sync_start and committed: of the sync that applied it (node proxies only; for
+    direct watchers all three are equal).
+    """
+
+    observers: Int64
+    received: Int64
+    sync_start: Int64
+    committed: Int64
+
+
+class Observers:
+    """The observers of one replication.
+
+    proxies: observer ids of node proxies. watchers: of direct watchers. `versions` of a change apply to all.
+    """
+
+    def __init__(
+        self,
+        *,
+        timeline: Timeline,
+        dice: Dice,
+        proxies: dict[int, str],
+        watchers: dict[int, str],
+        kubernetes_minor: int,
+        min_sync_ns: int,
+        watch: Distribution,
+        sync: Distribution,
+    ) -> None:
+        self._timeline = timeline
+        self._watch = watch
+        self._sync = sync
+        self._ids = np.array([*proxies, *watchers], dtype=np.int64)
+        names = [*proxies.values(), *watchers.values()]
+        self._n_proxies = len(proxies)
+        self._watch_keys = np.array([dice.key(Purpose.LAG, f"watch/{n}") for n in names], dtype=np.uint64)
+        self._sync_keys = np.array(
+            [dice.key(Purpose.LAG, f"sync/{n}") for n in proxies.values()], dtype=np.uint64
+        )
+        self._loops = ProxyLoops(
+            n_nodes=len(proxies), kubernetes_minor=kubernetes_minor, min_sync_ns=min_sync_ns
+        )
+        self._new: list[tuple[int, list[tuple[int, int]]]] = []
+        self._changes: list[tuple[int, list[tuple[int, int]]]] = []
+        self._last_arrival = np.zeros(len(names), dtype=np.int64)
+        self._received: list[Int64] = []
+        self._starts = np.empty((0, len(names)), dtype=np.int64)
+        self._commits = np.empty((0, len(names)), dtype=np.int64)
+
+    def believe_from_start(self, view: int, version: int) -> None:
+        """At t = 0 everything declared is programmed everywhere."""
+        for observer in self._ids.tolist():
+            self._timeline.belief(0, observer, view, version)
+
+    def written(self, t_ns: int, versions: list[tuple[int, int]]) -> None:
+        """A Service's slices were written at t_ns: (view, version) of each list that it changed, if any."""
+        self._new.append((t_ns, versions))
+
+    def advance(self, until_ns: int) -> None:
+        """Write the beliefs that begin before until_ns, and any later ones already certain."""
+        self._arrive()
+        n = len(self._changes)
+        if not n or not len(self._ids):
+            return
+        proxies = self._n_proxies
+        if not proxies:
+            return
+        first = int(self._loops.done.min())
+        if first >= n:
+            return
+        arrivals = np.ascontiguousarray(np.stack(self._received[first:])[:, :proxies].T)
+        units = units_at(self._sync_keys, self._loops.syncs, n - first)
+        durations = self._sync.quantile_ns(units.ravel()).reshape(units.shape)
+        starts, commits = self._loops.advance(until_ns, arrivals, durations, first)
+        decided = commits >= 0
+        self._starts[first:, :proxies][decided.T] = starts.T[decided.T]
+        self._commits[first:, :proxies][decided.T] = commits.T[decided.T]
+        for k in range(n - first):
+            for view, version in self._changes[first + k][1]:
+                for node in np.flatnonzero(decided[:, k]).tolist():
+                    self._timeline.belief(int(commits[node, k]), int(self._ids[node]), view, version)
+
+    def _arrive(self) -> None:
+        """Draw when the watchers receive the new writes; direct watchers believe at once."""
+        new, self._new = self._new, []
+        if not new or not len(self._ids):
+            return
+        done = len(self._changes)
+        units = units_at(self._watch_keys, np.full(len(self._ids), done, dtype=np.int64), len(new))
+        lags = self._watch.quantile_ns(units.ravel()).reshape(units.shape).T
+        self._grow(len(new))
+        for (t_ns, versions), lag in zip(new, lags, strict=True):
+            arrival = np.maximum(t_ns + lag, self._last_arrival)
+            self._last_arrival = arrival
+            self._received.append(arrival)
+            k = len(self._changes)
+            self._changes.append((t_ns, versions))
+            direct = slice(self._n_proxies, None)
+            self._starts[k, direct] = arrival[direct]
+            self._commits[k, direct] = arrival[direct]
+            for view, version in versions:
+                for i in range(self._n_proxies, len(arrival)):
+                    self._timeline.belief(int(arrival[i]), int(self._ids[i]), view, version)
+
+    def _grow(self, k: int) -> None:
+        more = np.full((k, len(self._ids)), -1, dtype=np.int64)
+        self._starts = np.concatenate((self._starts, more))
+        self._commits = np.concatenate((self._commits, more))
+
+    def adoptions(self) -> Adoptions:
+        """All adoptions so far, one row to a change in the order written."""
+        n = len(self._changes)
+        received = np.stack(self._received) if n else np.empty((0, len(self._ids)), dtype=np.int64)
+        return Adoptions(
+            observers=self._ids, received=received, sync_start=self._starts, committed=self._commits
+        )

@@ -1,0 +1,405 @@
+"""The control plane of one replication: objects, their controllers, and the two histories they write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from svcsim.controlplane.deployment import DeploymentController
+from svcsim.controlplane.endpointslices import Change, EndpointSliceController, ServiceState
+from svcsim.controlplane.events import Events
+from svcsim.controlplane.initial import Initial
+from svcsim.controlplane.kubelet import Kubelet
+from svcsim.controlplane.lags import Dice
+from svcsim.controlplane.loop import SECOND, Loop
+from svcsim.controlplane.objects import ContainerRun, Deployment, Pod, ReplicaSet
+from svcsim.controlplane.observers import Adoptions, Observers
+from svcsim.controlplane.replicaset import ReplicaSetController
+from svcsim.controlplane.scheduler import Scheduler
+from svcsim.controlplane.sync import sync_law
+from svcsim.controlplane.topology import Topology, View
+from svcsim.dataplane.contract import Ask, DataPlane, TruthKind
+from svcsim.kube import ObjectKey, PodTemplate, selects
+from svcsim.rng import Purpose
+from svcsim.timeline import Histories, Timeline
+
+__all__ = ["ControlPlane", "ControlRun", "ServerInfo"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerInfo:
+    """What a server id stands for."""
+
+    pod: Pod
+    container: int
+    group: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlRun:
+    """What one replication's control plane did."""
+
+    histories: Histories
+    pods: list[Pod]
+    servers: list[ServerInfo]
+    changes: list[Change]
+    slice_adoptions: Adoptions
+    pod_changes: list[Change]
+    pod_adoptions: Adoptions
+    warnings: list[str]
+
+
+class ControlPlane:
+    """Runs the controllers of one replication against a data plane."""
+
+    def __init__(self, topology: Topology, dice: Dice, dataplane: DataPlane) -> None:
+        scenario = topology.scenario
+        self.topology = topology
+        self.scenario = scenario
+        self.dice = dice
+        self.loop = Loop()
+        self.timeline = Timeline()
+        self.nodes = scenario.cluster.nodes
+        self.unschedulable: list[Pod] = []
+        self.pods: list[Pod] = []
+        self.servers: list[ServerInfo] = []
+        self.warnings: list[str] = []
+        self._dataplane = dataplane
+        self._handed_ns = -1
+        self._epoch_ns = int(dice.unit(Purpose.PHASE, "epoch") * SECOND)
+        self._next_host: list[int] = [1] * len(self.nodes)
+        self._placements: dict[tuple[ObjectKey, int], list[tuple[View, int, int]]] = {}
+        self._selected: dict[tuple[ObjectKey, int], list[ServiceState]] = {}
+        self._server_of: dict[tuple[int, int], int] = {}
+        self._version: dict[int, int] = {}
+        self._alive: dict[int, Pod] = {}
+        self.changes: list[Change] = []
+        self.pod_changes: list[Change] = []
+        self.services = [ServiceState(index=i, service=s) for i, s in enumerate(topology.services)]
+        self.deployments = DeploymentController(self)
+        self.replica_sets = ReplicaSetController(self)
+        self.scheduler = Scheduler(self, len(self.nodes))
+        self.kubelet = Kubelet(self)
+        self.slices = EndpointSliceController(self, self.services)
+        lag = scenario.lag
+        watch = lag["watch"]
+        assert watch is not None
+        endpoints = sum(w.replicas for w in scenario.manifests.workloads) + len(scenario.manifests.pods)
+        proxy = scenario.cluster.kube_proxy
+        sync = lag.get("sync") or sync_law(proxy.mode, len(self.services), endpoints)
+        common = {
+            "timeline": self.timeline,
+            "dice": dice,
+            "kubernetes_minor": scenario.cluster.kubernetes_minor,
+            "min_sync_ns": proxy.min_sync_period_ns,
+            "watch": watch,
+            "sync": sync,
+        }
+        self.slice_observers = Observers(
+            proxies=topology.proxies,
+            watchers=topology.slice_watchers,
+            **common,  # type: ignore[arg-type]
+        )
+        self.pod_observers = Observers(proxies={}, watchers=topology.pod_watchers, **common)  # type: ignore[arg-type]
+        self.workload_sets: dict[ObjectKey, ReplicaSet] = {}
+        self.workload_deployments: dict[ObjectKey, Deployment] = {}
+        Initial(self).create()
+        self._believe_from_start()
+        Events(self).arrange()
+
+    # -- running
+
+    def run(self, cuts: Iterable[int] = ()) -> ControlRun:
+        """Run to the end; `cuts` are further instants at which the data plane is advanced."""
+        end = self.scenario.duration_ns
+        for until in [*sorted(c for c in cuts if 0 <= c < end), end]:
+            self.loop.run_before(until)
+            self.advance(until)
+        return ControlRun(
+            histories=self.timeline.histories(),
+            pods=self.pods,
+            servers=self.servers,
+            changes=self.changes,
+            slice_adoptions=self.slice_observers.adoptions(),
+            pod_changes=self.pod_changes,
+            pod_adoptions=self.pod_observers.adoptions(),
+            warnings=self.warnings,
+        )
+
+    def advance(self, until_ns: int) -> None:
+        """Push the data plane to until_ns."""
+        if until_ns < self._handed_ns:
+            return
+        self._handed_ns = until_ns
+        self.slice_observers.advance(until_ns)
+        self.pod_observers.advance(until_ns)
+        self._dataplane.advance(self.timeline.hand_over(until_ns))
+
+    def ask(self, server: int, what: Ask) -> int:
+        """Ask the data plane about a server, as of the instant advanced to."""
+        return self._dataplane.ask(server, what)
+
+    def warn_once(self, text: str) -> None:
+        """Note something the user should know."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def whole_second(self, t_ns: int) -> int:
+        """An instant as the API server writes it: cut to whole seconds of the wall clock."""
+        return (t_ns + self._epoch_ns) // SECOND * SECOND - self._epoch_ns
+
+    # -- pods
+
+    def new_replica_set(self, deployment: Deployment, replicas: int) -> ReplicaSet:
+        """The Deployment's ReplicaSet for its present template, created at this size."""
+        key = deployment.workload.key
+        rs = ReplicaSet(
+            name=f"{key}/r{deployment.revision}",
+            workload=key,
+            template=deployment.template,
+            replicas=replicas,
+            min_ready_ns=deployment.workload.min_ready_seconds * SECOND,
+            revision=deployment.revision,
+            deployment=deployment,
+            desired=deployment.replicas,
+        )
+        deployment.sets.append(rs)
+        self.replica_sets.enqueue(rs)
+        self.deployments.enqueue(deployment)
+        return rs
+
+    def create_pod(self, rs: ReplicaSet) -> Pod:
+        """A controller creates a pod; the scheduler takes it from there."""
+        rs.created += 1
+        pod = self.make_pod(f"{rs.name}/{rs.created}", rs.workload, rs.template, rs)
+        rs.pods.append(pod)
+        self.scheduler.enqueue(pod)
+        return pod
+
+    def make_pod(self, name: str, workload: ObjectKey, template: PodTemplate, rs: ReplicaSet | None) -> Pod:
+        """A pod object with its containers and servers; nothing runs yet."""
+        pod = Pod(
+            name=name,
+            uid=len(self.pods),
+            owner=rs,
+            workload=workload,
+            template=template,
+            created_ns=self.loop.now,
+            containers=[
+                ContainerRun(spec=spec, behaviour=self.scenario.behaviour(workload, spec.name))
+                for spec in template.containers
+            ],
+        )
+        self.pods.append(pod)
+        by_container: dict[int, list[int]] = {}
+        for view, container, _ in self.placements(pod):
+            by_container.setdefault(container, []).append(view.index)
+        for container, views in by_container.items():
+            group = self.topology.group_ids[(workload, container)]
+            server = self.timeline.add_server(group, tuple(views))
+            self.servers.append(ServerInfo(pod=pod, container=container, group=group))
+            self._server_of[(pod.uid, container)] = server
+            if container >= 0:
+                pod.containers[container].server = server
+            else:
+                pod.ports_unlistened.append(server)
+        return pod
+
+    def placements(self, pod: Pod) -> list[tuple[View, int, int]]:
+        """(view, container, port) of each view that may list this pod."""
+        place = (pod.workload, id(pod.template))
+        known = self._placements.get(place)
+        if known is None:
+            known = []
+            for view in self.topology.views:
+                if view.includes(pod.workload, pod.template):
+                    listed, container, port = view.container_of(pod.template)
+                    if listed:
+                        known.append((view, container, port))
+            self._placements[place] = known
+        return known
+
+    def services_of(self, pod: Pod) -> list[ServiceState]:
+        """The Services that select this pod."""
+        place = (pod.workload, id(pod.template))
+        known = self._selected.get(place)
+        if known is None:
+            known = [
+                s
+                for s in self.services
+                if s.service.key.namespace == pod.workload.namespace
+                and selects(s.service.selector, pod.template.labels)
+            ]
+            self._selected[place] = known
+        return known
+
+    def delete_pod(self, pod: Pod) -> None:
+        """deletionTimestamp is set; for a pod without a node the object goes at once."""
+        if pod.deleting or pod.gone:
+            return
+        pod.deleting = True
+        pod.deleted_ns = self.loop.now
+        if pod.node < 0:
+            self.pod_gone(pod)
+            return
+        self.kubelet.deletion_seen(pod)
+        self.pod_changed(pod)
+
+    def pod_gone(self, pod: Pod) -> None:
+        """The object is removed from the API server."""
+        if pod.gone:
+            return
+        pod.gone = True
+        self.scheduler.release(pod)
+        self.pod_changed(pod)
+        rs = pod.owner
+        if rs is not None:
+            rs.pods = [p for p in rs.pods if p is not pod]
+
+    def pod_changed(self, pod: Pod) -> None:
+        """Something about a pod that controllers watch became visible."""
+        self.slices.pod_changed(pod)
+        rs = pod.owner
+        if rs is not None:
+            self.replica_sets.enqueue(rs)
+            deployment = rs.deployment
+            if deployment is not None and (pod.terminal or pod.gone):
+                strategy = deployment.workload.strategy
+                if strategy is not None and strategy.type == "Recreate":
+                    self.deployments.enqueue(deployment)
+        if self.topology.pod_watchers:
+            self._pod_views_changed(pod)
+
+    # -- addresses
+
+    def next_ip(self, node: int) -> str:
+        """The next address of a node's range (host-local: round robin from the last reserved)."""
+        self._next_host[node] += 1
+        host = self._next_host[node]
+        return f"10.{244 + (node >> 8) % 12}.{(node + (host >> 8)) % 256}.{host % 256}"
+
+    def _servers_of(self, pod: Pod) -> list[int]:
+        return [run.server for run in pod.containers if run.server is not None] + pod.ports_unlistened
+
+    def address_given(self, pod: Pod) -> None:
+        """The sandbox has an address, and a caller inside the pod may begin."""
+        for server in self._servers_of(pod):
+            self.timeline.truth(self.loop.now, server, TruthKind.ADDRESS)
+        self._alive[pod.uid] = pod
+        self._self_views_changed(pod)
+
+    def sigterm(self, pod: Pod) -> None:
+        """The pod's containers are told to stop: a caller inside it calls no more."""
+        if self._alive.pop(pod.uid, None) is not None:
+            self._self_views_changed(pod)
+
+    def address_released(self, pod: Pod) -> None:
+        """The sandbox is gone, its address answers no more, and may be given to somebody else later."""
+        self.sigterm(pod)
+        reuse = self.scenario.cluster.vanished_ip.reuse_after_ns
+        for server in self._servers_of(pod):
+            self.timeline.truth(self.loop.now, server, TruthKind.RELEASE)
+            if reuse is not None:
+                self.timeline.truth(self.loop.now + reuse, server, TruthKind.REUSE)
+
+    def pre_stop_ns(self, run: ContainerRun) -> int:
+        """How long a container's preStop hook runs."""
+        hook = run.spec.pre_stop
+        assert hook is not None
+        if hook.seconds is not None:
+            return round(hook.seconds * SECOND)
+        if run.behaviour.pre_stop_ns is None:
+            self.warn_once(
+                f"container {run.spec.name}: how long its preStop {hook.kind} hook runs is not in the manifest; "
+                "taken as 0 s (say it with workloads.<KIND/NAME>.preStop)"
+            )
+        return run.behaviour.pre_stop_ns or 0
+
+    # -- lists
+
+    def _believe_from_start(self) -> None:
+        """Everything declared is programmed everywhere at t = 0."""
+        for state in self.services:
+            state.slices = self.slices.read(state)
+        for view in self.topology.views:
+            version = self.timeline.add_version(self._list(view))
+            self._version[view.index] = version
+            if view.kind == "self":
+                self.timeline.belief(0, self.topology.self_observer, view.index, version)
+            elif view.kind == "pods":
+                self.pod_observers.believe_from_start(view.index, version)
+            else:
+                self.slice_observers.believe_from_start(view.index, version)
+
+    def _list(self, view: View) -> tuple[int, ...]:
+        """The servers a view lists now, in rule order (the text `ip:port`)."""
+        ready: list[tuple[str, int]] = []
+        fallback: list[tuple[str, int]] = []
+        if view.kind in ("proxy", "ready"):
+            assert view.service is not None
+            state = next(s for s in self.services if s.service is view.service)
+            for uid, said in state.slices.items():
+                pod = self.pods[uid]
+                for other, container, port in self.placements(pod):
+                    if other is view:
+                        entry = (f"{pod.ip}:{port}", self._server_of[(uid, container)])
+                        if said.ready:
+                            ready.append(entry)
+                        elif said.serving and said.terminating and view.kind == "proxy":
+                            fallback.append(entry)
+        else:
+            pods = self._alive.values() if view.kind == "self" else self.pods
+            for pod in pods:
+                listed = pod.ready and pod.active and pod.has_ip
+                if view.kind == "self" or listed:
+                    for other, container, port in self.placements(pod):
+                        if other is view:
+                            ready.append((f"{pod.ip}:{port}", self._server_of[(pod.uid, container)]))
+        return tuple(server for _, server in sorted(ready or fallback))
+
+    def _new_version(self, view: View) -> int | None:
+        """The view's version now, or None if it has not changed."""
+        version = self.timeline.add_version(self._list(view))
+        if version == self._version.get(view.index):
+            return None
+        self._version[view.index] = version
+        return version
+
+    def slices_written(self, state: ServiceState, visible_ns: int, sync_ns: int) -> None:
+        """A Service's slices changed: every observer will hear of it, whether a list changed or not."""
+        versions: list[tuple[int, int]] = []
+        for view in self.topology.views:
+            if view.service is state.service and view.kind != "self":
+                version = self._new_version(view)
+                if version is not None:
+                    versions.append((view.index, version))
+        self.slice_observers.written(self.loop.now, versions)
+        self.changes.append(
+            Change(
+                service=state.index,
+                visible_ns=visible_ns,
+                sync_ns=sync_ns,
+                write_ns=self.loop.now,
+                versions=versions,
+            )
+        )
+
+    def _pod_views_changed(self, pod: Pod) -> None:
+        now = self.loop.now
+        for view, _, _ in self.placements(pod):
+            if view.kind == "pods":
+                version = self._new_version(view)
+                if version is not None:
+                    versions = [(view.index, version)]
+                    self.pod_observers.written(now, versions)
+                    self.pod_changes.append(
+                        Change(service=-1, visible_ns=now, sync_ns=now, write_ns=now, versions=versions)
+                    )
+
+    def _self_views_changed(self, pod: Pod) -> None:
+        for view, _, _ in self.placements(pod):
+            if view.kind == "self":
+                version = self._new_version(view)
+                if version is not None:
+                    observer = self.topology.self_observer
+                    self.timeline.belief(self.loop.now, observer, view.index, version)

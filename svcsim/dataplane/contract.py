@@ -1,0 +1,364 @@
+"""The law of the data plane: what both engines must do, rule by rule.
+
+Code and tests cite rules by number. Everything here is an int64 nanosecond or a small integer; no float
+reaches an engine. Agreement of two engines means equal arrays, every column of `RECORD_DTYPE`.
+
+**Time and order**
+
+R1. *Total order.* What happens at one instant is ordered by (t, rank, client, request). Ranks, first to
+    last: TRUTH, BELIEF, COMPLETION, DEADLINE, SYN, ARRIVAL, PULL (`Rank`). Truth rows keep the order in
+    which the control plane wrote them. DEADLINE precedes SYN because a client arms its connect timer
+    before the kernel arms the first retransmission. SYN and ARRIVAL events of injected jobs (R17) come
+    after those of all clients.
+R2. *Windows.* `advance(window)` is half-open: it handles every event with t < window.until_ns and no
+    other. Any cutting of time into windows gives the same records.
+R3. *A record* is one request: see `RECORD_DTYPE`. A request starts when its arrival instant is below the
+    run's duration. What is not settled at the end of the run keeps outcome OPEN, cause NONE,
+    end_ns = -1; settled means its settling instant is < duration.
+
+**Routing** (at a SYN: the first at the arrival instant, j = 0; later ones by R8, j = 1, 2, ...)
+
+R4. *Source.* Each request leaves from one source of its client: source = (route_hi * n_sources) >> 32,
+    with route_hi the high half of the request's route word. A source belongs to an observer, fixed.
+R5. *Pick.* From a list of n endpoints the pick is index (u * n) >> 32; u = the low half of the route word
+    for j = 0, and `rng.u32_at(repick_key, request, j)` for j >= 1.
+R6. *Reach.*  NONE: what the client addresses cannot be routed from where it is (pod network from outside):
+    UNREACHABLE at once, cause NOT_ROUTED, no SYN is answered (syns = 1).
+    BELIEF: the list is the version that the source's observer holds now for the client's view.
+    PINNED: the address is the one the source holds (R12); no list is consulted.
+R7. *Empty list*, by the client's `on_empty`:
+    REJECT (a virtual IP): the node answers with ICMP port unreachable. Its kernel sends it only while the
+    source's token bucket lasts (R9); `icmp_limited` False (host network: loopback is exempt) always sends.
+    Sent: REFUSED now. Not sent: silence, the ladder (R8) goes on, and the next SYN meets the rules again.
+    NO_ADDRESS (name or watch without an address): DNS_FAILURE now, with syns = 0.
+    NOT_SENT (loopback without a live pod): outcome NOT_SENT now, syns = 0; it is not counted as started.
+    Cause for all of these: NOT_YET_PROGRAMMED if any server of the view is LISTENING at that instant,
+    else NO_ENDPOINT; NOT_SENT has cause NO_ENDPOINT. A timeout after silence takes the cause of the last
+    SYN.
+R8. *SYN ladder.* A SYN that nobody answers is sent again at arrival + ladder[k], k = 0, 1, ... (k-th
+    retransmission), while that instant is < the connect deadline. A SYN that has chosen a server sticks to
+    it (conntrack keeps the first backend); after an unsent REJECT it is routed anew with the next j. j
+    counts the SYNs of this request. The connect deadline is arrival + connect_timeout, or arrival +
+    request_timeout if that is smaller: CONNECT_TIMEOUT with the cause of the last SYN, unless a rule
+    settled the request before.
+R9. *ICMP bucket* (Linux inet_peer_xrlim_allow): per (client, source): tokens start at ICMP_BURST_NS; at a
+    REJECT at instant t: tokens = min(ICMP_BURST_NS, tokens + t - last), last = t; if tokens >= ICMP_COST_NS:
+    tokens -= ICMP_COST_NS and the answer is sent. `last` starts at 0.
+
+**At the server** (a SYN that has a server, by the server's state, `ServerState`)
+
+R10. LISTENING: R13. CLOSED or STARTING: REFUSED now; cause STALE_ENDPOINT for CLOSED, READY_BEFORE_LISTENING
+    for STARTING (in a PINNED client cause STALE_RESOLVER takes the place of STALE_ENDPOINT). FOREIGN (the
+    address was given to somebody else): MISDELIVERED now, cause IP_REUSED.
+    VANISHED or UNBORN: silence. If `vanished_after_ns` >= 0 the first such SYN of the request sets the
+    instant t + vanished_after_ns at which, unless settled before or a later SYN met another state that
+    settles it, the request ends UNREACHABLE (rank COMPLETION). Cause STALE_ENDPOINT (or STALE_RESOLVER).
+R11. *Server states* follow the truth rows: ADDRESS -> STARTING; LISTEN -> LISTENING; CLOSE -> CLOSED if
+    LISTENING or CLOSED, STARTING stays STARTING; RELEASE -> VANISHED; REUSE -> FOREIGN; CUT does not change
+    the state. All servers start UNBORN.
+R12. *Pinned sources.* A source holds one address (a server) or none. It resolves at t = 0 and then: ONCE never;
+    EVERY at phase[source] + k * period, k = 0, 1, ... (rank PULL: an arrival at that instant still uses the
+    old address); ON_FAILURE at the settling instant (rank COMPLETION) of each of its requests that ends in
+    anything but OK or NOT_SENT, provided the source still holds what that request used (a server, or none).
+    Resolution m (0 for t = 0; EVERY: k + 1; ON_FAILURE: 1, 2, ... counted per source) picks by R5 with
+    u = rng.u32_at(resolve_key, source, m) from the version the client's `resolver` observer holds for the
+    view at that instant (belief rows of that instant included); an empty list gives none.
+    A source without an address: R7 NO_ADDRESS.
+R13. *Queue.* Server of group g with workers[g] FIFO workers (0 = unlimited) and queue[g] waiting places
+    (-1 = unlimited). start = max(t, earliest instant a worker is free); end = start + service.
+    With places limited: waiting = number of accepted requests of this server with start > t that were not
+    cut; if start > t and waiting >= queue[g]: full. queue_full[g] REJECT: REJECTED now, cause OVERLOAD;
+    DROP: silence (R8), cause OVERLOAD. Service time is the request's draw for group g. At t, completions
+    of that instant have happened (R1), so a worker with end == t is free.
+    `connected_ns` = t, `start_ns` = start.
+R14. *Cut.* A CUT row at instant x ends the process: every accepted request of the server not settled before
+    with end >= x ends now: EOF if start < x (it was in service and read: FIN), else RESET (unread data);
+    cause IN_FLIGHT_CUT. The client hears of it at x. Work whose client has given up vanishes too. Workers
+    become free and the queue empty.
+R15. *Settling* of an accepted request: the first of CUT (R14), end (OK, cause NONE), request deadline arrival
+    + request_timeout (REQUEST_TIMEOUT; cause OVERLOAD if start > connected, else SLOW_SERVICE). The work
+    of a request that timed out stays in the queue and is served.
+R16. *ask.* DRAIN_END(server, at): max(at, the largest end of accepted uncut work of the server), once the
+    window has been advanced to `at`. IN_FLIGHT(server, at): accepted uncut work with end >= at.
+    ACCEPTED(server, at): connections accepted so far.
+R17. *inject.* A job is a request made by the control plane (a probe) to one server: it arrives at at_ns, goes
+    straight to R10 at that server, has no ladder (silence means CONNECT_TIMEOUT at its deadline), deadline
+    at_ns + timeout_ns, and its own service_ns. Its result (outcome, end_ns) is answered by ask(JOB). It
+    counts in IN_FLIGHT and in the queue, not in any client.
+
+`syns` counts SYNs sent. `observer`, `version`: of the last list consulted, -1 if none. `server`: the last one
+addressed, -1 if none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from svcsim.timeline.histories import Slice
+
+__all__ = [
+    "ICMP_BURST_NS",
+    "ICMP_COST_NS",
+    "NEVER",
+    "RECORD_DTYPE",
+    "Ask",
+    "Cause",
+    "ClientPlan",
+    "DataPlane",
+    "GroupPlan",
+    "Job",
+    "JobResult",
+    "OnEmpty",
+    "Outcome",
+    "Plan",
+    "QueueFull",
+    "Rank",
+    "Reach",
+    "Resolve",
+    "ServerState",
+    "TruthKind",
+    "Window",
+]
+
+Int64 = npt.NDArray[np.int64]
+Int32 = npt.NDArray[np.int32]
+Int8 = npt.NDArray[np.int8]
+
+NEVER = 1 << 62
+ICMP_COST_NS = 1_000_000_000
+ICMP_BURST_NS = 6 * ICMP_COST_NS
+
+
+class Rank(IntEnum):
+    """Order of kinds of events at one instant (R1)."""
+
+    TRUTH = 0
+    BELIEF = 1
+    COMPLETION = 2
+    DEADLINE = 3
+    SYN = 4
+    ARRIVAL = 5
+    PULL = 6
+
+
+class Outcome(IntEnum):
+    """What the client sees."""
+
+    OPEN = 0
+    OK = 1
+    REFUSED = 2
+    UNREACHABLE = 3
+    CONNECT_TIMEOUT = 4
+    RESET = 5
+    EOF = 6
+    REQUEST_TIMEOUT = 7
+    REJECTED = 8
+    MISDELIVERED = 9
+    DNS_FAILURE = 10
+    NOT_SENT = 11
+
+
+class Cause(IntEnum):
+    """Why it ended so."""
+
+    NONE = 0
+    STALE_ENDPOINT = 1
+    STALE_RESOLVER = 2
+    NOT_YET_PROGRAMMED = 3
+    NO_ENDPOINT = 4
+    READY_BEFORE_LISTENING = 5
+    IN_FLIGHT_CUT = 6
+    OVERLOAD = 7
+    SLOW_SERVICE = 8
+    IP_REUSED = 9
+    NOT_ROUTED = 10
+
+
+class ServerState(IntEnum):
+    """What a SYN meets at a server's address (R11)."""
+
+    UNBORN = 0
+    STARTING = 1
+    LISTENING = 2
+    CLOSED = 3
+    VANISHED = 4
+    FOREIGN = 5
+
+
+class TruthKind(IntEnum):
+    """Rows of the truth: what happened to a server."""
+
+    ADDRESS = 0
+    LISTEN = 1
+    CLOSE = 2
+    CUT = 3
+    RELEASE = 4
+    REUSE = 5
+
+
+class Reach(IntEnum):
+    """How a client finds its backend (R6)."""
+
+    NONE = 0
+    BELIEF = 1
+    PINNED = 2
+
+
+class OnEmpty(IntEnum):
+    """What an empty list means to a client (R7)."""
+
+    REJECT = 0
+    NO_ADDRESS = 1
+    NOT_SENT = 2
+
+
+class Resolve(IntEnum):
+    """When a pinned source looks its address up again (R12)."""
+
+    ONCE = 0
+    EVERY = 1
+    ON_FAILURE = 2
+
+
+class QueueFull(IntEnum):
+    """What a server with a full queue does to a new connection (R13)."""
+
+    REJECT = 0
+    DROP = 1
+
+
+class Ask(IntEnum):
+    """Questions the control plane may put to the data plane (R16, R17)."""
+
+    DRAIN_END = 0
+    IN_FLIGHT = 1
+    ACCEPTED = 2
+
+
+RECORD_DTYPE = np.dtype(
+    [
+        ("client", np.int32),
+        ("request", np.int64),
+        ("source", np.int32),
+        ("arrival_ns", np.int64),
+        ("observer", np.int32),
+        ("version", np.int32),
+        ("server", np.int32),
+        ("syns", np.int32),
+        ("connected_ns", np.int64),
+        ("start_ns", np.int64),
+        ("end_ns", np.int64),
+        ("outcome", np.int8),
+        ("cause", np.int8),
+    ]
+)
+"""One request. Instants are int64 ns, -1 where it did not happen (connected_ns, start_ns, end_ns)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupPlan:
+    """Servers that behave alike (one container of one workload)."""
+
+    name: str
+    workers: int
+    queue: int
+    queue_full: QueueFull
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientPlan:
+    """One client as an engine needs it.
+
+    `observer_of_source`: int32 (n_sources,), observer whose belief a source routes by.
+    `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
+    `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
+    `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
+    (ETIMEDOUT) is then the connect time-out.
+    """
+
+    name: str
+    view: int
+    reach: Reach
+    on_empty: OnEmpty
+    resolve: Resolve
+    resolve_period_ns: int
+    resolver: int
+    phase_ns: Int64
+    observer_of_source: Int32
+    icmp_limited: bool
+    connect_timeout_ns: int
+    request_timeout_ns: int
+    ladder_ns: Int64
+    repick_key: int
+    resolve_key: int
+
+    @property
+    def n_sources(self) -> int:
+        return len(self.observer_of_source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything about a run that is known before it starts.
+
+    `vanished_after_ns`: -1 where a vanished address stays silent (blackhole).
+    """
+
+    duration_ns: int
+    n_observers: int
+    n_views: int
+    groups: tuple[GroupPlan, ...]
+    clients: tuple[ClientPlan, ...]
+    vanished_after_ns: int
+
+
+Window = Slice
+"""What the control plane wrote since the last window; all rows have t < until_ns.
+
+Servers are numbered in order of creation: `new_server_group` int32 (k,) appends k of them, and
+`new_server_views` gives for each the views (ids) it belongs to (for R7's cause).
+Truth rows, in order: `truth_t` int64, `truth_server` int32, `truth_kind` int8.
+Versions are numbered in order of creation: `new_versions` appends lists of server ids in rule order.
+Belief rows, sorted by (t, observer, view): `belief_t` int64, `belief_observer`, `belief_view`,
+`belief_version` int32. An observer that has had no row for a view holds the empty list (version -1).
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A request made by the control plane itself (R17)."""
+
+    job: int
+    server: int
+    at_ns: int
+    service_ns: int
+    timeout_ns: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobResult:
+    """How a job ended; outcome OPEN and end_ns -1 while it has not."""
+
+    outcome: Outcome = Outcome.OPEN
+    end_ns: int = field(default=-1)
+
+
+class DataPlane(Protocol):
+    """What the joint of the planes asks of an engine."""
+
+    def advance(self, window: Window) -> None:
+        """Handle every event before window.until_ns (R2)."""
+
+    def ask(self, server: int, what: Ask) -> int:
+        """Answer R16 as of the instant advanced to."""
+
+    def inject(self, job: Job) -> None:
+        """Add a job with at_ns >= the instant advanced to; before the window that contains it."""
+
+    def job(self, job: int) -> JobResult:
+        """The state of an injected job as of the instant advanced to."""

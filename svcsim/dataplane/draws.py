@@ -1,0 +1,191 @@
+"""The draws of one client's requests, in order, as both engines read them.
+
+Everything random about a request is fixed before any engine runs: its arrival instant, its route word
+(source and first pick) and its service time in each group it may reach. Draws live in blocks of
+`DRAW_BLOCK` requests, each block with generators of its own; a slot is a buffer of any size that never
+crosses a block's edge, so the slot size changes nothing but memory.
+
+Arrivals: unit-rate gaps in integers of 2^-30, summed exactly, then mapped through the inverse of the
+integrated rate (time-change theorem for Poisson processes, Cinlar 1975, ch. 4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+import numpy.typing as npt
+
+from svcsim.clock import array_to_ns
+from svcsim.distributions import Constant, Distribution, Exponential, LogNormal, Mixture
+from svcsim.rng import Purpose, stream
+
+__all__ = ["DRAW_BLOCK", "GAP_UNIT", "ClientDraws", "RateCurve", "Slot"]
+
+DRAW_BLOCK = 1 << 16
+GAP_UNIT = 1 << 30
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """A piecewise constant rate: `starts_ns[k]` is where `rates_per_s[k]` begins; the first start is 0."""
+
+    starts_ns: tuple[int, ...]
+    rates_per_s: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        assert self.starts_ns[0] == 0 and list(self.starts_ns) == sorted(self.starts_ns)
+        assert len(self.starts_ns) == len(self.rates_per_s)
+
+    def units_at_starts(self) -> npt.NDArray[np.int64]:
+        """Integrated rate at each start, in gap units: int64 (k,)."""
+        units = [0]
+        for k in range(1, len(self.starts_ns)):
+            span_ns = self.starts_ns[k] - self.starts_ns[k - 1]
+            units.append(units[-1] + round(span_ns * self.rates_per_s[k - 1] * GAP_UNIT / _SECOND))
+        return np.array(units, dtype=np.int64)
+
+    def invert(self, units: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Instants (int64 ns) at which the integrated rate reaches `units` (int64, ascending)."""
+        if len(self.starts_ns) == 1:
+            rate = self.rates_per_s[0]
+            if rate <= 0:
+                return np.full(len(units), np.iinfo(np.int64).max, dtype=np.int64)
+            return (units * (_SECOND / (rate * GAP_UNIT))).astype(np.int64)
+        at = self.units_at_starts()
+        piece = np.searchsorted(at, units, side="right") - 1
+        starts = np.array(self.starts_ns, dtype=np.int64)
+        per_unit = np.array([_SECOND / (r * GAP_UNIT) if r > 0 else inf for r in self.rates_per_s])
+        with np.errstate(invalid="ignore"):
+            offset = (units - at[piece]) * per_unit[piece]
+        offset = np.where(np.isfinite(offset), offset, 9.0e18 - starts[piece])
+        instants = starts[piece] + offset.astype(np.int64)
+        ends = np.append(starts[1:], np.iinfo(np.int64).max)
+        return np.minimum(instants, ends[piece])
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Consecutive requests of one client, all with arrival before the run's end.
+
+    `first`: index of the first request. `arrival_ns`: int64 (n,). `route_hi`, `route_lo`: uint32 (n,).
+    `service_ns`: for each group id of the client, int64 (n,).
+    """
+
+    first: int
+    arrival_ns: npt.NDArray[np.int64]
+    route_hi: npt.NDArray[np.uint32]
+    route_lo: npt.NDArray[np.uint32]
+    service_ns: dict[int, npt.NDArray[np.int64]]
+
+    def __len__(self) -> int:
+        return len(self.arrival_ns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientDraws:
+    """Where one client's requests come from.
+
+    `services`: group id -> service-time law; groups with equal laws share one array. All laws read the
+    same underlying stream, so changing the law of a workload keeps each request's luck.
+    """
+
+    name: str
+    seed: int
+    replication: int
+    duration_ns: int
+    curve: RateCurve
+    poisson: bool
+    services: dict[int, Distribution]
+
+    def slots(self, size: int = DRAW_BLOCK) -> Iterator[Slot]:
+        """The client's requests in order, in slots of at most `size`; ends at the run's end."""
+        units = 0
+        first = 0
+        block = 0
+        laws = list(dict.fromkeys(self.services.values()))
+        while True:
+            gaps_rng = stream(self.seed, self.replication, Purpose.ARRIVAL, self.name, block)
+            route_rng = stream(self.seed, self.replication, Purpose.ROUTE, self.name, block)
+            law_rngs = [stream(self.seed, self.replication, Purpose.SERVICE, self.name, block) for _ in laws]
+            left = DRAW_BLOCK
+            while left:
+                n = min(size, left, self._expected_rest(units))
+                left -= n
+                if self.poisson:
+                    gaps = (gaps_rng.standard_exponential(n) * GAP_UNIT).astype(np.int64)
+                    np.cumsum(gaps, out=gaps)
+                    gaps += units
+                else:
+                    gaps = units + GAP_UNIT * np.arange(1, n + 1, dtype=np.int64)
+                units = int(gaps[-1])
+                arrival = self.curve.invert(gaps)
+                route = route_rng.integers(0, 1 << 64, dtype=np.uint64, size=n)
+                keep = n if arrival[-1] < self.duration_ns else int(np.searchsorted(arrival, self.duration_ns))
+                drawn = {law: _sample(law, rng, n)[:keep] for law, rng in zip(laws, law_rngs, strict=True)}
+                if keep:
+                    yield Slot(
+                        first,
+                        arrival[:keep],
+                        (route[:keep] >> np.uint64(32)).astype(np.uint32),
+                        (route[:keep] & np.uint64(0xFFFFFFFF)).astype(np.uint32),
+                        {group: drawn[law] for group, law in self.services.items()},
+                    )
+                first += keep
+                if keep < n:
+                    return
+            block += 1
+
+    def _expected_rest(self, units: int) -> int:
+        """About how many requests are still to come: a hint for the buffer, never for the result."""
+        curve = self.curve
+        total = int(curve.units_at_starts()[-1])
+        total += int((self.duration_ns - curve.starts_ns[-1]) * curve.rates_per_s[-1] * GAP_UNIT / _SECOND)
+        rest = max(total - units, 0) / GAP_UNIT
+        return int(rest + 4 * rest**0.5) + 16
+
+
+def _sample(law: Distribution, rng: np.random.Generator, n: int) -> npt.NDArray[np.int64]:
+    """n service times, int64 ns; sample i depends on the stream's prefix only, not on n."""
+    seconds: npt.NDArray[np.float64]
+    match law:
+        case Constant():
+            return np.full(n, law.quantile1_ns(0.5), dtype=np.int64)
+        case Exponential():
+            seconds = rng.standard_exponential(n)
+            seconds *= law.mean()
+        case LogNormal():
+            seconds = rng.standard_normal(n)
+            seconds *= law.sigma
+            seconds += law.mu
+            np.exp(seconds, out=seconds)
+        case Mixture():
+            return _compose(law, rng.random(n))
+        case _:
+            return law.quantile_ns(_open(rng.random(n)))
+    return array_to_ns(seconds, overwrite=True)
+
+
+def _open(u: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Uniforms moved off zero by half a step of 2^-53."""
+    return u + 2.0**-54
+
+
+def _compose(law: Mixture, u: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """A mixture by composition from one uniform: its place chooses the component, its rest the value."""
+    weights: Sequence[float] = law.weights
+    edges = np.cumsum(np.array(weights) / sum(weights))
+    which = np.minimum(np.searchsorted(edges, u, side="right"), len(weights) - 1)
+    out = np.empty(len(u), dtype=np.int64)
+    for k, component in enumerate(law.components):
+        here = which == k
+        low = edges[k - 1] if k else 0.0
+        rest = np.clip((u[here] - low) / (edges[k] - low), 0.0, 1.0 - 2.0**-53)
+        if isinstance(component, Mixture):
+            out[here] = _compose(component, rest)
+        else:
+            out[here] = component.quantile_ns(_open(rest))
+    return out

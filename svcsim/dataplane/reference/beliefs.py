@@ -1,0 +1,56 @@
+"""What each observer believes: the version it took last of each view (R6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from simpy.events import ProcessGenerator
+
+from svcsim.dataplane.contract import Rank, Window
+from svcsim.dataplane.reference.order import OrderedEnvironment
+
+__all__ = ["NO_VERSION", "Beliefs", "pick"]
+
+NO_VERSION = -1
+
+
+def pick(u: int, n: int) -> int:
+    """The index that the 32-bit word u chooses among n (R4, R5).
+
+    >>> pick(0, 3), pick(1 << 31, 3), pick((1 << 32) - 1, 3)
+    (0, 1, 2)
+    """
+    return (u * n) >> 32
+
+
+class Beliefs:
+    """Versions known so far and who holds which."""
+
+    def __init__(self, env: OrderedEnvironment) -> None:
+        self.env = env
+        self.versions: list[tuple[int, ...]] = []
+        self._held: dict[tuple[int, int], int] = {}
+        self._rows = 0
+
+    def add(self, new_versions: Iterable[Iterable[int]]) -> None:
+        """Append versions; they are numbered in order of creation."""
+        self.versions += [tuple(int(server) for server in version) for version in new_versions]
+
+    def look(self, observer: int, view: int) -> tuple[int, tuple[int, ...]]:
+        """The version an observer holds of a view and its servers; no row yet means the empty list."""
+        version = self._held.get((observer, view), NO_VERSION)
+        return version, () if version == NO_VERSION else self.versions[version]
+
+    def replay(self, window: Window) -> ProcessGenerator:
+        """Process: the window's belief rows take effect in the order given."""
+        rows = zip(
+            window.belief_t.tolist(),
+            window.belief_observer.tolist(),
+            window.belief_view.tolist(),
+            window.belief_version.tolist(),
+            strict=True,
+        )
+        for t_ns, observer, view, version in rows:
+            self._rows += 1
+            yield self.env.at(t_ns, Rank.BELIEF, 0, self._rows)
+            self._held[observer, view] = version

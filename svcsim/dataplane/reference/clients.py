@@ -1,0 +1,203 @@
+"""Clients: arrivals, and the life of each request from its first SYN to its settling (R3 to R8, R15)."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Any
+
+from simpy.events import Event, ProcessGenerator
+
+from svcsim.dataplane.contract import Cause, ClientPlan, OnEmpty, Outcome, Rank, Reach, Resolve
+from svcsim.dataplane.draws import ClientDraws
+from svcsim.dataplane.reference.beliefs import NO_VERSION, Beliefs, pick
+from svcsim.dataplane.reference.order import OrderedEnvironment
+from svcsim.dataplane.reference.servers import Accepted, Answer, Ended, Servers, Silent
+from svcsim.dataplane.reference.sources import NO_SERVER, Source
+from svcsim.rng import u32_at
+
+__all__ = ["Client", "Request"]
+
+
+@dataclass(slots=True, eq=False)
+class Request:
+    """One request: what was drawn for it, then what became of it (`contract.RECORD_DTYPE`)."""
+
+    client: int
+    request: int
+    source: Source
+    arrival_ns: int
+    route_lo: int
+    service_ns: dict[int, int] = field(repr=False)
+    observer: int = -1
+    version: int = NO_VERSION
+    server: int = NO_SERVER
+    syns: int = 0
+    connected_ns: int = -1
+    start_ns: int = -1
+    end_ns: int = -1
+    outcome: Outcome = Outcome.OPEN
+    cause: Cause = Cause.NONE
+
+    def record(self) -> tuple[int, ...]:
+        """The row of `contract.RECORD_DTYPE`."""
+        return (
+            self.client,
+            self.request,
+            self.source.number,
+            self.arrival_ns,
+            self.observer,
+            self.version,
+            self.server,
+            self.syns,
+            self.connected_ns,
+            self.start_ns,
+            self.end_ns,
+            int(self.outcome),
+            int(self.cause),
+        )
+
+
+class Client:
+    """One client: a process that starts a process per request."""
+
+    def __init__(
+        self,
+        *,
+        env: OrderedEnvironment,
+        servers: Servers,
+        beliefs: Beliefs,
+        number: int,
+        plan: ClientPlan,
+        vanished_after_ns: int,
+    ) -> None:
+        self.env = env
+        self.servers = servers
+        self.beliefs = beliefs
+        self.number = number
+        self.plan = plan
+        self.vanished_after_ns = vanished_after_ns
+        self.sources = [Source(env, beliefs, number, plan, k) for k in range(plan.n_sources)]
+        self.requests: list[Request] = []
+        self._pinned = plan.reach is Reach.PINNED
+        self._stale = Cause.STALE_RESOLVER if self._pinned else Cause.STALE_ENDPOINT
+        self._ladder_ns: list[int] = plan.ladder_ns.tolist()
+        self._connect_within_ns = min(int(plan.connect_timeout_ns), int(plan.request_timeout_ns))
+
+    def start(self, draws: ClientDraws, slot: int) -> None:
+        """Start the processes of the client and of its resolvers."""
+        self.env.process(self._arrivals(draws, slot))
+        if self._pinned:
+            for source in self.sources:
+                self.env.process(source.resolver())
+
+    def _arrivals(self, draws: ClientDraws, size: int) -> ProcessGenerator:
+        """Process: one request after the other, as drawn."""
+        for slot in draws.slots(size):
+            services = {group: column.tolist() for group, column in slot.service_ns.items()}
+            drawn = zip(slot.arrival_ns.tolist(), slot.route_hi.tolist(), slot.route_lo.tolist(), strict=True)
+            for k, (arrival_ns, route_hi, route_lo) in enumerate(drawn):
+                number = int(slot.first) + k
+                yield self.env.at(arrival_ns, Rank.ARRIVAL, self.number, number)
+                request = Request(
+                    client=self.number,
+                    request=number,
+                    source=self.sources[pick(route_hi, len(self.sources))],
+                    arrival_ns=arrival_ns,
+                    route_lo=route_lo,
+                    service_ns={group: column[k] for group, column in services.items()},
+                )
+                self.requests.append(request)
+                self.env.process(self._life(request))
+
+    def _at(self, t_ns: int, rank: Rank, r: Request) -> Event:
+        return self.env.at(t_ns, rank, r.client, r.request)
+
+    def _life(self, r: Request) -> ProcessGenerator:
+        """Process: one request; begins at its arrival, within the ARRIVAL event."""
+        held = r.source.held
+        answer = self._send_syn(r)
+        if isinstance(answer, Silent):
+            answer = yield from self._retransmit(r, answer)
+        if isinstance(answer, Accepted):
+            answer = yield from self._be_served(r, answer)
+        r.outcome, r.cause, r.end_ns = answer.outcome, answer.cause, self.env.now_ns
+        if self._pinned and self.plan.resolve is Resolve.ON_FAILURE and r.outcome is not Outcome.OK:
+            yield self._at(r.end_ns, Rank.COMPLETION, r)
+            if r.source.held == held:
+                r.source.resolve()
+
+    def _send_syn(self, r: Request) -> Answer:
+        """SYN number r.syns of a request meets the rules (R6, R7, R8)."""
+        j = r.syns
+        r.syns += 1
+        if self.plan.reach is Reach.NONE:
+            return Ended(Outcome.UNREACHABLE, Cause.NOT_ROUTED)
+        if r.server == NO_SERVER:
+            if self._pinned:
+                r.server = r.source.held
+                on_empty = OnEmpty.NO_ADDRESS
+            else:
+                r.server = self._route(r, j)
+                on_empty = self.plan.on_empty
+            if r.server == NO_SERVER:
+                return self._meet_empty_list(r, on_empty)
+        server = self.servers[r.server]
+        return server.syn(r.service_ns[server.group], self._stale)
+
+    def _route(self, r: Request, j: int) -> int:
+        """Pick from what the source's observer believes now (R5, R6); NO_SERVER from an empty list."""
+        r.observer = r.source.observer
+        r.version, servers = self.beliefs.look(r.observer, self.plan.view)
+        if not servers:
+            return NO_SERVER
+        u = r.route_lo if j == 0 else u32_at(int(self.plan.repick_key), r.request, j)
+        return servers[pick(u, len(servers))]
+
+    def _meet_empty_list(self, r: Request, on_empty: OnEmpty) -> Answer:
+        """R7: an ICMP error or its absence, a name without an address, or nothing to do."""
+        listening = self.servers.any_listening(self.plan.view)
+        cause = Cause.NOT_YET_PROGRAMMED if listening else Cause.NO_ENDPOINT
+        match on_empty:
+            case OnEmpty.NO_ADDRESS:
+                r.syns -= 1
+                return Ended(Outcome.DNS_FAILURE, cause)
+            case OnEmpty.NOT_SENT:
+                r.syns -= 1
+                return Ended(Outcome.NOT_SENT, Cause.NO_ENDPOINT)
+            case OnEmpty.REJECT:
+                if self.plan.icmp_limited and not r.source.icmp.allow(self.env.now_ns):
+                    return Silent(cause)
+                return Ended(Outcome.REFUSED, cause)
+
+    def _retransmit(self, r: Request, silent: Silent) -> Generator[Event, Any, Ended | Accepted]:
+        """R8, R10: wait and send SYNs until one is answered, ICMP says unreachable, or time is up."""
+        deadline_ns = r.arrival_ns + self._connect_within_ns
+        deadline = self._at(deadline_ns, Rank.DEADLINE, r)
+        unreachable: Event | None = None
+        ladder = iter(self._ladder_ns)
+        while True:
+            if silent.vanished and unreachable is None and self.vanished_after_ns >= 0:
+                unreachable = self._at(self.env.now_ns + self.vanished_after_ns, Rank.COMPLETION, r)
+            waited_for = [deadline] if unreachable is None else [deadline, unreachable]
+            syn_ns = r.arrival_ns + next(ladder, self._connect_within_ns)
+            if syn_ns < deadline_ns:
+                waited_for.append(self._at(syn_ns, Rank.SYN, r))
+            fired = yield self.env.any_of(waited_for)
+            if deadline in fired:
+                return Ended(Outcome.CONNECT_TIMEOUT, silent.cause)
+            if unreachable in fired:
+                return Ended(Outcome.UNREACHABLE, self._stale)
+            answer = self._send_syn(r)
+            if not isinstance(answer, Silent):
+                return answer
+            silent = answer
+
+    def _be_served(self, r: Request, accepted: Accepted) -> Generator[Event, Any, Ended]:
+        """Accepted: the first of the cut, the end of the work and the request's deadline settles it (R15)."""
+        r.connected_ns, r.start_ns = accepted.connected_ns, accepted.start_ns
+        self.servers[r.server].accepted_clients += 1
+        end = self._at(accepted.end_ns, Rank.COMPLETION, r)
+        deadline = self._at(r.arrival_ns + int(self.plan.request_timeout_ns), Rank.DEADLINE, r)
+        fired = yield self.env.any_of([accepted.cut, end, deadline])
+        return accepted.settled(fired, end, deadline, self.env.now_ns)

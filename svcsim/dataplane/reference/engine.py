@@ -1,0 +1,91 @@
+"""The reference engine: the data plane's contract, one SimPy process per actor, written for reading.
+
+Actors: a client (its arrivals), each request, each pinned source's resolver, each injected job, and the two
+histories of each window. Servers and beliefs are state that these meet; nothing is computed ahead of time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from svcsim.dataplane.contract import RECORD_DTYPE, Ask, Job, JobResult, Plan, Window
+from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
+from svcsim.dataplane.reference.beliefs import Beliefs
+from svcsim.dataplane.reference.clients import Client
+from svcsim.dataplane.reference.jobs import Jobs
+from svcsim.dataplane.reference.order import OrderedEnvironment
+from svcsim.dataplane.reference.servers import Servers
+
+__all__ = ["ReferenceEngine"]
+
+_SECOND_NS = 1_000_000_000
+
+
+class ReferenceEngine:
+    """`contract.DataPlane`, event by event. `draws[k]` belongs to `plan.clients[k]`."""
+
+    def __init__(self, plan: Plan, draws: Sequence[ClientDraws], *, slot: int = DRAW_BLOCK) -> None:
+        self.plan = plan
+        self.env = OrderedEnvironment(int(plan.duration_ns))
+        self.beliefs = Beliefs(self.env)
+        self.servers = Servers(self.env, plan.groups)
+        self.jobs = Jobs(self.env, self.servers, int(plan.vanished_after_ns))
+        self.clients = [
+            Client(
+                env=self.env,
+                servers=self.servers,
+                beliefs=self.beliefs,
+                number=number,
+                plan=client,
+                vanished_after_ns=int(plan.vanished_after_ns),
+            )
+            for number, client in enumerate(plan.clients)
+        ]
+        for client, drawn in zip(self.clients, draws, strict=True):
+            client.start(drawn, slot)
+        self._advanced_to_ns = 0
+
+    def advance(self, window: Window) -> None:
+        """Handle every event before window.until_ns (R2)."""
+        until_ns = int(window.until_ns)
+        assert self._advanced_to_ns <= until_ns <= self.plan.duration_ns
+        self.servers.add(window.new_server_group.tolist(), window.new_server_views)
+        self.beliefs.add(window.new_versions)
+        self.env.process(self.servers.replay(window))
+        self.env.process(self.beliefs.replay(window))
+        self.env.run_before(until_ns)
+        self._advanced_to_ns = until_ns
+
+    def ask(self, server: int, what: Ask) -> int:
+        """Answer R16 as of the instant advanced to."""
+        return self.servers[server].ask(what, self._advanced_to_ns)
+
+    def inject(self, job: Job) -> None:
+        """Add a job with at_ns >= the instant advanced to; before the window that contains it (R17)."""
+        assert job.at_ns >= self._advanced_to_ns
+        self.jobs.add(job)
+
+    def job(self, job: int) -> JobResult:
+        """The state of an injected job as of the instant advanced to."""
+        return self.jobs.results[job]
+
+    def load(self) -> dict[tuple[int, int], int]:
+        """Accepted connections of clients by (server, second of connected_ns)."""
+        return dict(
+            Counter(
+                (r.server, r.connected_ns // _SECOND_NS)
+                for client in self.clients
+                for r in client.requests
+                if r.connected_ns >= 0
+            )
+        )
+
+    def finish(self) -> npt.NDArray[np.void]:
+        """All requests, `RECORD_DTYPE`, sorted by (client, request); after advancing to the run's end."""
+        assert self._advanced_to_ns == self.plan.duration_ns
+        rows = [r.record() for client in self.clients for r in client.requests]
+        return np.array(rows, dtype=RECORD_DTYPE)

@@ -1,0 +1,185 @@
+"""Servers: their state as the truth has it, their workers and their queue (R10, R11, R13, R14, R16)."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from simpy.events import ConditionValue, Event, ProcessGenerator
+
+from svcsim.dataplane.contract import (
+    Ask,
+    Cause,
+    GroupPlan,
+    Outcome,
+    QueueFull,
+    Rank,
+    ServerState,
+    TruthKind,
+    Window,
+)
+from svcsim.dataplane.reference.order import OrderedEnvironment
+
+__all__ = ["Accepted", "Answer", "Ended", "Server", "Servers", "Silent"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A SYN was answered and that settles the request."""
+
+    outcome: Outcome
+    cause: Cause
+
+
+@dataclass(frozen=True)
+class Silent:
+    """Nobody answered; `cause` is what a timeout will be blamed on, `vanished` whether R10's clock runs."""
+
+    cause: Cause
+    vanished: bool = False
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A connection and its work; `cut` happens when the process ends (R14)."""
+
+    connected_ns: int
+    start_ns: int
+    end_ns: int
+    cut: Event
+
+    def settled(self, fired: ConditionValue, end: Event, deadline: Event, now_ns: int) -> Ended:
+        """How the request ends, by what came first: the cut, the end of its work or the deadline (R15)."""
+        if self.cut in fired:
+            outcome = Outcome.EOF if self.start_ns < now_ns else Outcome.RESET
+            return Ended(outcome, Cause.IN_FLIGHT_CUT)
+        if end in fired:
+            return Ended(Outcome.OK, Cause.NONE)
+        assert deadline in fired
+        waited = self.start_ns > self.connected_ns
+        return Ended(Outcome.REQUEST_TIMEOUT, Cause.OVERLOAD if waited else Cause.SLOW_SERVICE)
+
+
+Answer = Ended | Silent | Accepted
+
+
+class Server:
+    """One server: what a SYN meets there.
+
+    `_free`: heap, for each worker the instant it is free. `_starts`: starts of accepted work that may still
+    wait, ascending because the queue is FIFO. `_ends`: ends of accepted uncut work not known to be over.
+    """
+
+    def __init__(self, env: OrderedEnvironment, group: int, plan: GroupPlan) -> None:
+        self.env = env
+        self.group = group
+        self.plan = plan
+        self.state = ServerState.UNBORN
+        self.accepted_clients = 0
+        self.cut = env.event()
+        self._free = [0] * plan.workers
+        self._starts: deque[int] = deque()
+        self._ends: list[int] = []
+
+    def happen(self, kind: TruthKind) -> None:
+        """A row of the truth (R11); CUT frees the workers and empties the queue (R14)."""
+        match kind:
+            case TruthKind.ADDRESS:
+                self.state = ServerState.STARTING
+            case TruthKind.LISTEN:
+                self.state = ServerState.LISTENING
+            case TruthKind.CLOSE:
+                if self.state is ServerState.LISTENING:
+                    self.state = ServerState.CLOSED
+            case TruthKind.RELEASE:
+                self.state = ServerState.VANISHED
+            case TruthKind.REUSE:
+                self.state = ServerState.FOREIGN
+            case TruthKind.CUT:
+                self._free = [0] * self.plan.workers
+                self._starts.clear()
+                self._ends.clear()
+                self.cut.succeed()
+                self.cut = self.env.event()
+
+    def syn(self, service_ns: int, stale: Cause) -> Answer:
+        """What a SYN meets now (R10); `stale` is the sender's word for an address that is no more."""
+        match self.state:
+            case ServerState.LISTENING:
+                return self._accept(service_ns)
+            case ServerState.CLOSED:
+                return Ended(Outcome.REFUSED, stale)
+            case ServerState.STARTING:
+                return Ended(Outcome.REFUSED, Cause.READY_BEFORE_LISTENING)
+            case ServerState.FOREIGN:
+                return Ended(Outcome.MISDELIVERED, Cause.IP_REUSED)
+            case ServerState.VANISHED | ServerState.UNBORN:
+                return Silent(stale, vanished=True)
+
+    def _accept(self, service_ns: int) -> Answer:
+        """FIFO over the workers, waiting places limited (R13)."""
+        now = self.env.now_ns
+        start = max(now, self._free[0]) if self.plan.workers else now
+        while self._starts and self._starts[0] <= now:
+            self._starts.popleft()
+        if start > now:
+            if 0 <= self.plan.queue <= len(self._starts):
+                if self.plan.queue_full is QueueFull.REJECT:
+                    return Ended(Outcome.REJECTED, Cause.OVERLOAD)
+                return Silent(Cause.OVERLOAD)
+            self._starts.append(start)
+        end = start + service_ns
+        if self.plan.workers:
+            heapq.heapreplace(self._free, end)
+        self._ends.append(end)
+        return Accepted(now, start, end, self.cut)
+
+    def ask(self, what: Ask, at_ns: int) -> int:
+        """R16 at an instant up to which everything has been handled; at_ns never goes back."""
+        self._ends = [end for end in self._ends if end >= at_ns]
+        match what:
+            case Ask.DRAIN_END:
+                return max(self._ends, default=at_ns)
+            case Ask.IN_FLIGHT:
+                return len(self._ends)
+            case Ask.ACCEPTED:
+                return self.accepted_clients
+
+
+class Servers:
+    """All servers in order of creation, and the views they belong to."""
+
+    def __init__(self, env: OrderedEnvironment, groups: tuple[GroupPlan, ...]) -> None:
+        self.env = env
+        self.groups = groups
+        self._servers: list[Server] = []
+        self._of_view: dict[int, list[Server]] = {}
+        self._rows = 0
+
+    def __getitem__(self, server: int) -> Server:
+        assert server >= 0
+        return self._servers[server]
+
+    def add(self, groups: Iterable[int], views_of_each: Iterable[Iterable[int]]) -> None:
+        """Append servers, UNBORN."""
+        for group, views in zip(groups, views_of_each, strict=True):
+            server = Server(self.env, group, self.groups[group])
+            self._servers.append(server)
+            for view in views:
+                self._of_view.setdefault(int(view), []).append(server)
+
+    def any_listening(self, view: int) -> bool:
+        """Whether the truth has a server of this view that would accept (R7's cause)."""
+        return any(server.state is ServerState.LISTENING for server in self._of_view.get(view, ()))
+
+    def replay(self, window: Window) -> ProcessGenerator:
+        """Process: the window's truth rows take effect in the order given."""
+        rows = zip(
+            window.truth_t.tolist(), window.truth_server.tolist(), window.truth_kind.tolist(), strict=True
+        )
+        for t_ns, server, kind in rows:
+            self._rows += 1
+            yield self.env.at(t_ns, Rank.TRUTH, 0, self._rows)
+            self[server].happen(TruthKind(kind))

@@ -1,0 +1,457 @@
+"""The driver of the compiled loop: owns the arrays, feeds slots and windows, grows what is full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from svcsim.dataplane.contract import (
+    ICMP_BURST_NS,
+    NEVER,
+    RECORD_DTYPE,
+    Ask,
+    Job,
+    JobResult,
+    Outcome,
+    Plan,
+    Rank,
+    TruthKind,
+    Window,
+)
+from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
+from svcsim.dataplane.vectorised import kernel, state
+
+__all__ = ["Keep", "VectorisedEngine"]
+
+Records = npt.NDArray[Any]
+
+
+class Keep:
+    """How much of each request to keep: tallies only, failures too, or every request."""
+
+    TALLIES = 0
+    FAILURES = 1
+    REQUESTS = 2
+
+
+class VectorisedEngine:
+    """Implements `contract.DataPlane` with compiled loops.
+
+    `slot`: requests drawn at a time per client (memory only, never the result).
+    `keep`: see `Keep`; `on_records` receives finished records (RECORD_DTYPE) in no particular order, a
+    buffer at a time.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        draws: Sequence[ClientDraws],
+        *,
+        slot: int = DRAW_BLOCK,
+        keep: int = Keep.REQUESTS,
+        on_records: Callable[[Records], None] | None = None,
+    ) -> None:
+        self._plan = plan
+        self._until = 0
+        self._sources = [d.slots(slot) for d in draws]
+        self._records: list[Records] = []
+        self._on_records = on_records or self._records.append
+        self._scalars = np.zeros(state.SCALARS, dtype=np.int64)
+        self._seconds = plan.duration_ns // 1_000_000_000 + 1
+        self._n_servers = 0
+        self._server_views: list[tuple[int, ...]] = []
+        self._cl, self._pairs = _clients(plan, draws)
+        self._sl = self._slots(slot, draws)
+        self._sv = self._servers(0, None)
+        self._versions_at = np.zeros(1, dtype=np.int64)
+        self._version_servers = np.empty(0, dtype=np.int32)
+        self._current = np.full(len(self._pairs), -1, dtype=np.int32)
+        self._log = (np.empty(64, np.int64), np.empty(64, np.int32), np.empty(64, np.int32))
+        self._ev = state.Events(np.zeros((256, 4), dtype=np.int64), np.zeros((256, 3), dtype=np.int64))
+        wait = np.zeros((64, kernel.WAIT_COLUMNS), dtype=np.int64)
+        wait[:, kernel.W_NEXT] = np.append(np.arange(1, 64), -1)
+        self._work = state.Work(
+            wait,
+            np.zeros((64, max(self._sl.service.shape[1], 1)), dtype=np.int64),
+            np.zeros((256, kernel.OPEN_COLUMNS), dtype=np.int64),
+            np.zeros((1, kernel.JOB_COLUMNS), dtype=np.int64),
+        )
+        n_clients = len(plan.clients)
+        self._out = state.Output(
+            np.zeros((1 << 14, state.OUT_COLUMNS), dtype=np.int64),
+            np.zeros((n_clients, state.N_OUTCOMES, state.N_CAUSES), dtype=np.int64),
+            np.zeros((n_clients, state.HIST_BINS), dtype=np.int64),
+            np.zeros((0, self._seconds), dtype=np.int32),
+            np.array([keep], dtype=np.int64),
+            np.zeros(1, dtype=np.float64),
+        )
+
+    # -- what the joint of the planes calls
+
+    def advance(self, window: Window) -> None:
+        """Handle every event before window.until_ns (R2)."""
+        self._add_servers(window)
+        rows = self._rows(window)
+        while True:
+            status, client = kernel.run_window(
+                window.until_ns,
+                self._plan.vanished_after_ns,
+                self._scalars,
+                self._sv,
+                self._cl,
+                self._sl,
+                rows,
+                self._ev,
+                self._work,
+                self._out,
+            )
+            if status == kernel.DONE:
+                break
+            rows = self._make_room(status, client, rows)
+        self._until = window.until_ns
+
+    def ask(self, server: int, what: Ask) -> int:
+        """Answer R16 as of the instant advanced to."""
+        match what:
+            case Ask.DRAIN_END:
+                return max(self._until, int(self._sv.last_end[server]))
+            case Ask.IN_FLIGHT:
+                rows = self._work.open[: self._scalars[state.OPEN_SIZE]]
+                return int(np.count_nonzero(rows[:, kernel.O_SERVER] == server))
+            case Ask.ACCEPTED:
+                return int(self._sv.accepted[server])
+
+    def inject(self, job: Job) -> None:
+        """Add a job (R17)."""
+        table = self._work.job
+        if job.job >= len(table):
+            table = _grown(table, 2 * (job.job + 1))
+            self._work = self._work._replace(job=table)
+        table[job.job] = (job.server, job.at_ns, job.service_ns, job.timeout_ns, int(Outcome.OPEN), -1)
+        self._grow_heap()
+        kernel.push(
+            self._scalars,
+            self._ev,
+            job.at_ns,
+            int(Rank.ARRIVAL),
+            state.JOB_CLIENT,
+            job.job,
+            kernel._K_JOB,
+            0,
+            0,
+        )
+
+    def job(self, job: int) -> JobResult:
+        """The state of an injected job as of the instant advanced to."""
+        row = self._work.job[job]
+        return JobResult(outcome=Outcome(int(row[kernel.J_OUTCOME])), end_ns=int(row[kernel.J_END]))
+
+    # -- results, after the last window
+
+    def finish(self) -> Records:
+        """With Keep.REQUESTS and no `on_records`: every record, sorted by (client, request)."""
+        self._drain()
+        records = np.concatenate([*self._records, self._unsettled()])
+        return records[np.lexsort((records["request"], records["client"]))]
+
+    def flush(self) -> None:
+        """Hand the records at hand to `on_records`, the unsettled ones last."""
+        self._drain()
+        if self._out.keep[0]:
+            self._on_records(self._unsettled())
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Settled requests: int64 (n_clients, n_outcomes, n_causes); column OPEN counts the unsettled."""
+        counts: npt.NDArray[np.int64] = self._out.count.copy()
+        clients, number = np.unique(self._unsettled()["client"], return_counts=True)
+        counts[clients, int(Outcome.OPEN), 0] = number
+        return counts
+
+    @property
+    def latency_histogram(self) -> npt.NDArray[np.int64]:
+        """Latencies of OK requests: int64 (n_clients, HIST_BINS), 64 bins to an octave of ns."""
+        hist: npt.NDArray[np.int64] = self._out.hist
+        return hist
+
+    @property
+    def load(self) -> npt.NDArray[np.int32]:
+        """Connections accepted: int32 (n_servers, seconds)."""
+        load: npt.NDArray[np.int32] = self._out.load[: self._n_servers]
+        return load
+
+    # -- inside
+
+    def _unsettled(self) -> Records:
+        """Records of what has started and not settled: connecting, or accepted and unanswered."""
+        free = np.zeros(len(self._work.wait), dtype=bool)
+        at = int(self._scalars[state.WAIT_FREE])
+        while at >= 0:
+            free[at] = True
+            at = int(self._work.wait[at, kernel.W_NEXT])
+        wait = self._work.wait[~free]
+        opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
+        opened = opened[(opened[:, kernel.O_SETTLED] == 0) & (opened[:, kernel.O_CLIENT] != state.JOB_CLIENT)]
+        table = np.full((len(wait) + len(opened), state.OUT_COLUMNS), -1, dtype=np.int64)
+        w, o = table[: len(wait)], table[len(wait) :]
+        for column, (of_wait, of_open) in enumerate(_UNSETTLED):
+            if of_wait is not None:
+                w[:, column] = wait[:, of_wait]
+            if of_open is not None:
+                o[:, column] = opened[:, of_open]
+        table[:, 11:] = 0
+        return _as_records(table)
+
+    def _drain(self) -> None:
+        n = int(self._scalars[state.OUT_SIZE])
+        if n:
+            self._on_records(_as_records(self._out.rows[:n]))
+            self._scalars[state.OUT_SIZE] = 0
+
+    def _make_room(self, status: int, client: int, rows: state.Rows) -> state.Rows:
+        match status:
+            case kernel.NEED_SLOT:
+                self._next_slot(client)
+            case kernel.NEED_OUTPUT:
+                self._drain()
+                need = int(self._scalars[state.OPEN_SIZE]) + 64
+                if len(self._out.rows) < need:
+                    self._out = self._out._replace(rows=np.zeros((2 * need, state.OUT_COLUMNS), dtype=np.int64))
+            case kernel.GROW_HEAP:
+                self._grow_heap()
+            case kernel.GROW_OPEN:
+                self._work = self._work._replace(open=_grown(self._work.open, 2 * len(self._work.open)))
+            case kernel.GROW_WAIT:
+                self._grow_wait()
+            case _:
+                t, pair, version = (_grown(a, 2 * len(a)) for a in self._log)
+                self._log = (t, pair, version)
+                rows = rows._replace(log_t=t, log_pair=pair, log_version=version)
+        return rows
+
+    def _grow_heap(self) -> None:
+        need = 2 * int(self._scalars[state.HEAP_SIZE] + self._scalars[state.OPEN_SIZE]) + 64
+        if len(self._ev.key) < need:
+            self._ev = state.Events(_grown(self._ev.key, need), _grown(self._ev.what, need))
+
+    def _grow_wait(self) -> None:
+        n = len(self._work.wait)
+        wait = _grown(self._work.wait, 2 * n)
+        wait[n:, kernel.W_NEXT] = np.append(np.arange(n + 1, 2 * n), -1)
+        last = int(self._scalars[state.WAIT_FREE])
+        wait[last, kernel.W_NEXT] = n
+        service = _grown(self._work.wait_service, 2 * n)
+        self._work = self._work._replace(wait=wait, wait_service=service)
+
+    def _slots(self, slot: int, draws: Sequence[ClientDraws]) -> state.Slots:
+        n = len(draws)
+        laws = max((len(set(d.services.values())) for d in draws), default=1)
+        return state.Slots(
+            np.zeros((n, slot), dtype=np.int64),
+            np.zeros((n, slot), dtype=np.uint32),
+            np.zeros((n, slot), dtype=np.uint32),
+            np.zeros((n, max(laws, 1), slot), dtype=np.int64),
+            np.zeros(n, dtype=np.int64),
+            np.zeros(n, dtype=np.int64),
+            np.zeros(n, dtype=np.int64),
+            np.zeros(n, dtype=np.int8),
+        )
+
+    def _next_slot(self, client: int) -> None:
+        slot = next(self._sources[client], None)
+        sl = self._sl
+        sl.at[client] = 0
+        if slot is None:
+            sl.done[client] = 1
+            sl.size[client] = 0
+            return
+        n = len(slot)
+        sl.size[client] = n
+        sl.first[client] = slot.first
+        sl.arrival[client, :n] = slot.arrival_ns
+        sl.hi[client, :n] = slot.route_hi
+        sl.lo[client, :n] = slot.route_lo
+        for group, law in enumerate(self._cl.law[client]):
+            if law >= 0:
+                sl.service[client, law, :n] = slot.service_ns[group]
+
+    def _servers(self, n: int, old: state.Servers | None) -> state.Servers:
+        """Server arrays with room for n, with what the old ones held."""
+        groups = self._plan.groups
+        width = max((g.workers for g in groups), default=1) or 1
+        new = state.Servers(
+            np.zeros(n, dtype=np.int8),
+            np.zeros(n, dtype=np.int32),
+            np.full(n, NEVER, dtype=np.int64),
+            np.full(n, -1, dtype=np.int64),
+            np.zeros(n, dtype=np.int64),
+            np.zeros((n, width), dtype=np.int64),
+            np.zeros(0, dtype=np.int64),
+            np.zeros(n + 1, dtype=np.int64),
+            np.zeros(n, dtype=np.int32),
+            np.zeros(n, dtype=np.int32),
+            np.zeros(n + 1, dtype=np.int64),
+            np.zeros(0, dtype=np.int32),
+            np.zeros(self._plan.n_views, dtype=np.int32),
+            np.array([g.workers for g in groups], dtype=np.int32),
+            np.array([g.queue for g in groups], dtype=np.int32),
+            np.array([int(g.queue_full) for g in groups], dtype=np.int8),
+        )
+        if old is not None:
+            k = len(old.state)
+            for name in ("state", "group", "next_cut", "last_end", "accepted", "free", "ring_head", "ring_len"):
+                getattr(new, name)[:k] = getattr(old, name)
+            new = new._replace(listening=old.listening)
+        return new
+
+    def _add_servers(self, window: Window) -> None:
+        added = len(window.new_server_group)
+        if not added:
+            return
+        n = self._n_servers
+        total = n + added
+        old_ring = self._sv.ring
+        if total > len(self._sv.state):
+            self._sv = self._servers(max(2 * total, 16), self._sv)
+            load = np.zeros((len(self._sv.state), self._seconds), dtype=np.int32)
+            load[:n] = self._out.load[:n]
+            self._out = self._out._replace(load=load)
+        self._sv.group[n:total] = window.new_server_group
+        self._server_views += window.new_server_views
+        room = len(self._sv.state)
+        places = np.zeros(room, dtype=np.int64)
+        queues = self._sv.queue[self._sv.group[:total]]
+        places[:total] = np.where(self._sv.workers[self._sv.group[:total]] > 0, np.maximum(queues, 0), 0)
+        ring_at = np.concatenate(([0], np.cumsum(places)))
+        ring = np.zeros(int(ring_at[-1]), dtype=np.int64)
+        ring[: min(len(old_ring), len(ring))] = old_ring[: len(ring)]
+        counts = np.zeros(room, dtype=np.int64)
+        counts[:total] = [len(v) for v in self._server_views]
+        flat = [view for views in self._server_views for view in views]
+        self._sv = self._sv._replace(
+            ring=ring,
+            ring_at=ring_at,
+            views_at=np.concatenate(([0], np.cumsum(counts))),
+            views=np.array(flat, dtype=np.int32),
+        )
+        self._n_servers = total
+
+    def _rows(self, window: Window) -> state.Rows:
+        """The window's rows as the kernel reads them; beliefs that no client consults are left out."""
+        if window.new_versions:
+            sizes = np.array([len(v) for v in window.new_versions], dtype=np.int64)
+            self._versions_at = np.concatenate((self._versions_at, self._versions_at[-1] + np.cumsum(sizes)))
+            self._version_servers = np.concatenate((self._version_servers, *window.new_versions))
+        keys = window.belief_observer.astype(np.int64) * self._plan.n_views + window.belief_view
+        place = np.minimum(np.searchsorted(self._pairs, keys), max(len(self._pairs) - 1, 0))
+        used = self._pairs[place] == keys if len(self._pairs) else np.zeros(len(keys), dtype=bool)
+        is_cut = window.truth_kind == int(TruthKind.CUT)
+        cut_server = window.truth_server[is_cut]
+        by_server = np.argsort(cut_server, kind="stable")
+        cut_t = window.truth_t[is_cut][by_server]
+        cut_at = np.searchsorted(cut_server[by_server], np.arange(self._n_servers + 1))
+        first = np.append(cut_t, NEVER)[cut_at[:-1]] if self._n_servers else np.empty(0, dtype=np.int64)
+        self._sv.next_cut[: self._n_servers] = np.where(cut_at[1:] > cut_at[:-1], first, NEVER)
+        self._scalars[state.TRUTH_AT] = 0
+        self._scalars[state.BELIEF_AT] = 0
+        log_t, log_pair, log_version = self._log
+        return state.Rows(
+            window.truth_t,
+            window.truth_server,
+            window.truth_kind,
+            np.ascontiguousarray(window.belief_t[used]),
+            place[used].astype(np.int32),
+            np.ascontiguousarray(window.belief_version[used]),
+            self._current,
+            self._versions_at,
+            self._version_servers,
+            log_t,
+            log_pair,
+            log_version,
+            cut_at.astype(np.int64),
+            cut_t,
+            cut_at[:-1].astype(np.int64),
+        )
+
+
+_UNSETTLED: tuple[tuple[int | None, int | None], ...] = (
+    (kernel.W_CLIENT, kernel.O_CLIENT),
+    (kernel.W_REQUEST, kernel.O_REQUEST),
+    (kernel.W_SOURCE, kernel.O_SOURCE),
+    (kernel.W_ARRIVAL, kernel.O_ARRIVAL),
+    (kernel.W_OBSERVER, kernel.O_OBSERVER),
+    (kernel.W_VERSION, kernel.O_VERSION),
+    (kernel.W_SERVER, kernel.O_SERVER),
+    (kernel.W_SYNS, kernel.O_SYNS),
+    (None, kernel.O_CONNECTED),
+    (None, kernel.O_START),
+)
+
+
+def _as_records(table: npt.NDArray[np.int64]) -> Records:
+    """Rows of the kernel's output as RECORD_DTYPE."""
+    records = np.empty(len(table), dtype=RECORD_DTYPE)
+    for column, name in enumerate(RECORD_DTYPE.names or ()):
+        records[name] = table[:, column]
+    return records
+
+
+def _grown(array: Any, n: int) -> Any:
+    """A longer array of the same kind that begins with the old one."""
+    longer = np.zeros((n, *array.shape[1:]), dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer
+
+
+def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, npt.NDArray[np.int64]]:
+    """Client arrays, and the sorted (observer, view) pairs whose belief some client consults."""
+    plans = plan.clients
+    keys: set[int] = set()
+    for c in plans:
+        keys.update(int(o) * plan.n_views + c.view for o in c.observer_of_source if o >= 0)
+        if c.resolver >= 0:
+            keys.add(c.resolver * plan.n_views + c.view)
+    pairs = np.array(sorted(keys), dtype=np.int64)
+    place = {int(key): k for k, key in enumerate(pairs)}
+    sizes = [c.n_sources for c in plans]
+    total = sum(sizes)
+    observer = np.concatenate([c.observer_of_source for c in plans] or [np.empty(0, np.int32)])
+    pair = [place.get(int(o) * plan.n_views + c.view, 0) for c in plans for o in c.observer_of_source]
+    law = np.full((len(plans), max(len(plan.groups), 1)), -1, dtype=np.int32)
+    for k, d in enumerate(draws):
+        order = {value: i for i, value in enumerate(dict.fromkeys(d.services.values()))}
+        for group, value in d.services.items():
+            law[k, group] = order[value]
+
+    def column(values: list[int], dtype: Any = np.int64) -> Any:
+        return np.array(values, dtype=dtype)
+
+    clients = state.Clients(
+        view_id=column([c.view for c in plans], np.int32),
+        reach=column([int(c.reach) for c in plans], np.int8),
+        on_empty=column([int(c.on_empty) for c in plans], np.int8),
+        resolve=column([int(c.resolve) for c in plans], np.int8),
+        period=column([max(c.resolve_period_ns, 1) for c in plans]),
+        resolver_pair=column([place.get(c.resolver * plan.n_views + c.view, 0) for c in plans], np.int32),
+        icmp_limited=column([int(c.icmp_limited) for c in plans], np.int8),
+        connect_timeout=column([c.connect_timeout_ns for c in plans]),
+        request_timeout=column([c.request_timeout_ns for c in plans]),
+        ladder_at=np.concatenate(([0], np.cumsum([len(c.ladder_ns) for c in plans]))).astype(np.int64),
+        ladder=np.concatenate([c.ladder_ns for c in plans] or [state.empty_rows()]).astype(np.int64),
+        repick_key=column([c.repick_key for c in plans], np.uint64),
+        resolve_key=column([c.resolve_key for c in plans], np.uint64),
+        source_at=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
+        n_sources=column(sizes),
+        observer=observer.astype(np.int32),
+        pair=column(pair, np.int32),
+        phase=np.concatenate([c.phase_ns for c in plans] or [state.empty_rows()]).astype(np.int64),
+        icmp_tokens=np.full(total, ICMP_BURST_NS, dtype=np.int64),
+        icmp_last=np.zeros(total, dtype=np.int64),
+        target=np.full(total, -1, dtype=np.int32),
+        resolves=np.zeros(total, dtype=np.int64),
+        law=law,
+    )
+    return clients, pairs

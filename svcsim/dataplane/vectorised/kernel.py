@@ -1,0 +1,896 @@
+"""The compiled event loop: one pass over the merged arrivals, with a heap for what is rare.
+
+An arrival costs O(1): the belief its source's observer holds is one lookup, the pick a multiplication, the
+queue `start = max(t, free)`, `end = start + service` (Lindley 1952, departures form). Retransmissions,
+connect deadlines and re-resolutions go through a binary heap keyed by R1's (t, rank, client, request).
+An accepted request is settled at once when its end and every cut before it lie inside the window; else it
+waits in the open table for the next window.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from svcsim.dataplane.contract import Cause, OnEmpty, Outcome, QueueFull, Rank, Reach, Resolve, ServerState, TruthKind
+from svcsim.dataplane.vectorised.state import (
+    BELIEF_AT,
+    HEAP_SIZE,
+    JOB_CLIENT,
+    LOG_SIZE,
+    OPEN_SIZE,
+    OUT_SIZE,
+    RESOLVED,
+    TRUTH_AT,
+    WAIT_FREE,
+    WINDOW_OPENED,
+)
+
+__all__ = ["DONE", "GROW_HEAP", "GROW_LOG", "GROW_OPEN", "GROW_WAIT", "NEED_OUTPUT", "NEED_SLOT", "run_window"]
+
+DONE, NEED_SLOT, NEED_OUTPUT, GROW_HEAP, GROW_WAIT, GROW_OPEN, GROW_LOG = range(7)
+
+NEVER = np.int64(1 << 62)
+ICMP_COST = np.int64(1_000_000_000)
+ICMP_BURST = np.int64(6_000_000_000)
+SECOND = np.int64(1_000_000_000)
+
+_COMPLETION, _DEADLINE, _SYN, _ARRIVAL = (
+    int(Rank.COMPLETION),
+    int(Rank.DEADLINE),
+    int(Rank.SYN),
+    int(Rank.ARRIVAL),
+)
+_STARTING, _LISTENING, _CLOSED, _VANISHED, _FOREIGN = (
+    int(ServerState.STARTING),
+    int(ServerState.LISTENING),
+    int(ServerState.CLOSED),
+    int(ServerState.VANISHED),
+    int(ServerState.FOREIGN),
+)
+_ADDRESS, _LISTEN, _CLOSE, _CUT, _RELEASE, _REUSE = (int(k) for k in TruthKind)
+_OK, _REFUSED, _UNREACHABLE, _CONNECT_TIMEOUT = (
+    int(Outcome.OK),
+    int(Outcome.REFUSED),
+    int(Outcome.UNREACHABLE),
+    int(Outcome.CONNECT_TIMEOUT),
+)
+_RESET, _EOF, _REQUEST_TIMEOUT, _REJECTED = (
+    int(Outcome.RESET),
+    int(Outcome.EOF),
+    int(Outcome.REQUEST_TIMEOUT),
+    int(Outcome.REJECTED),
+)
+_MISDELIVERED, _DNS_FAILURE, _NOT_SENT = (
+    int(Outcome.MISDELIVERED),
+    int(Outcome.DNS_FAILURE),
+    int(Outcome.NOT_SENT),
+)
+_C_NONE, _C_STALE, _C_RESOLVER, _C_NOT_PROGRAMMED, _C_NO_ENDPOINT, _C_EARLY = (
+    int(Cause.NONE),
+    int(Cause.STALE_ENDPOINT),
+    int(Cause.STALE_RESOLVER),
+    int(Cause.NOT_YET_PROGRAMMED),
+    int(Cause.NO_ENDPOINT),
+    int(Cause.READY_BEFORE_LISTENING),
+)
+_C_CUT, _C_OVERLOAD, _C_SLOW, _C_REUSED, _C_NOT_ROUTED = (
+    int(Cause.IN_FLIGHT_CUT),
+    int(Cause.OVERLOAD),
+    int(Cause.SLOW_SERVICE),
+    int(Cause.IP_REUSED),
+    int(Cause.NOT_ROUTED),
+)
+_R_NONE, _R_PINNED = int(Reach.NONE), int(Reach.PINNED)
+_E_REJECT, _E_NO_ADDRESS = int(OnEmpty.REJECT), int(OnEmpty.NO_ADDRESS)
+_ONCE, _EVERY, _ON_FAILURE = int(Resolve.ONCE), int(Resolve.EVERY), int(Resolve.ON_FAILURE)
+_FULL_REJECT = int(QueueFull.REJECT)
+
+# kinds of heap events
+_K_WAIT, _K_RESOLVE, _K_JOB = 0, 1, 2
+
+# columns of the wait table; W_NEXT doubles as the free list's link
+(
+    W_CLIENT,
+    W_REQUEST,
+    W_SOURCE,
+    W_ARRIVAL,
+    W_SYNS,
+    W_SERVER,
+    W_STICKY,
+    W_FAIL_AT,
+    W_DEADLINE,
+    W_CAUSE,
+    W_OBSERVER,
+    W_VERSION,
+    W_NEXT,
+) = range(13)
+WAIT_COLUMNS = 13
+
+# columns of the open table
+(
+    O_CLIENT,
+    O_REQUEST,
+    O_SOURCE,
+    O_ARRIVAL,
+    O_SYNS,
+    O_SERVER,
+    O_CONNECTED,
+    O_START,
+    O_END,
+    O_DEADLINE,
+    O_OBSERVER,
+    O_VERSION,
+    O_SETTLED,
+) = range(13)
+OPEN_COLUMNS = 13
+
+# columns of the job table
+J_SERVER, J_AT, J_SERVICE, J_TIMEOUT, J_OUTCOME, J_END = range(6)
+JOB_COLUMNS = 6
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+@njit(cache=True, nogil=True)
+def mix64(x: Any) -> Any:
+    """`rng.mix64` on uint64."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True)
+def u32_at(key: Any, a: Any, b: Any) -> Any:
+    """`rng.u32_at(key, a, b)` on uint64."""
+    one = np.uint64(1)
+    x = mix64(key + _GOLDEN * (np.uint64(a) + one))
+    x = mix64(x + _GOLDEN * (np.uint64(b) + one))
+    return mix64(x + _GOLDEN) >> np.uint64(32)
+
+
+@njit(cache=True, nogil=True)
+def _before(key: Any, i: Any, j: Any) -> Any:
+    for k in range(4):
+        if key[i, k] != key[j, k]:
+            return key[i, k] < key[j, k]
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _swap(ev: Any, i: Any, j: Any) -> None:
+    for k in range(4):
+        ev.key[i, k], ev.key[j, k] = ev.key[j, k], ev.key[i, k]
+    for k in range(3):
+        ev.what[i, k], ev.what[j, k] = ev.what[j, k], ev.what[i, k]
+
+
+@njit(cache=True, nogil=True)
+def push(sc: Any, ev: Any, t: Any, rank: Any, client: Any, request: Any, kind: Any, a: Any, b: Any) -> None:
+    """Put an event on the heap; the caller has seen to room."""
+    i = sc[HEAP_SIZE]
+    sc[HEAP_SIZE] = i + 1
+    ev.key[i, 0] = t
+    ev.key[i, 1] = rank
+    ev.key[i, 2] = client
+    ev.key[i, 3] = request
+    ev.what[i, 0] = kind
+    ev.what[i, 1] = a
+    ev.what[i, 2] = b
+    while i > 0:
+        up = (i - 1) >> 1
+        if not _before(ev.key, i, up):
+            break
+        _swap(ev, i, up)
+        i = up
+
+
+@njit(cache=True, nogil=True)
+def _pop(sc: Any, ev: Any) -> None:
+    """Drop the first event of the heap."""
+    n = sc[HEAP_SIZE] - 1
+    sc[HEAP_SIZE] = n
+    _swap(ev, 0, n)
+    i = 0
+    while True:
+        low = 2 * i + 1
+        if low >= n:
+            break
+        if low + 1 < n and _before(ev.key, low + 1, low):
+            low += 1
+        if not _before(ev.key, low, i):
+            break
+        _swap(ev, i, low)
+        i = low
+
+
+@njit(cache=True, nogil=True)
+def _emit(
+    sc: Any,
+    out: Any,
+    client: Any,
+    request: Any,
+    source: Any,
+    arrival: Any,
+    observer: Any,
+    version: Any,
+    server: Any,
+    syns: Any,
+    connected: Any,
+    start: Any,
+    end: Any,
+    outcome: Any,
+    cause: Any,
+) -> None:
+    """Tally a settled request and keep its record if asked to; the caller has seen to room."""
+    out.count[client, outcome, cause] += 1
+    if outcome == _OK:
+        out.bits[0] = np.float64(end - arrival)
+        place = out.bits.view(np.int64)[0] >> 46
+        out.hist[client, max(place - (1023 << 6), 0)] += 1
+    if out.keep[0] == 2 or (out.keep[0] == 1 and outcome != _OK):
+        row = out.rows[sc[OUT_SIZE]]
+        sc[OUT_SIZE] += 1
+        row[0] = client
+        row[1] = request
+        row[2] = source
+        row[3] = arrival
+        row[4] = observer
+        row[5] = version
+        row[6] = server
+        row[7] = syns
+        row[8] = connected
+        row[9] = start
+        row[10] = end
+        row[11] = outcome
+        row[12] = cause
+
+
+@njit(cache=True, nogil=True)
+def _finish(
+    sc: Any,
+    cl: Any,
+    ev: Any,
+    work: Any,
+    out: Any,
+    client: Any,
+    request: Any,
+    source: Any,
+    arrival: Any,
+    observer: Any,
+    version: Any,
+    server: Any,
+    syns: Any,
+    connected: Any,
+    start: Any,
+    end: Any,
+    outcome: Any,
+    cause: Any,
+) -> None:
+    """A request is settled at `end`: record it, and let an ON_FAILURE source look its address up again (R12)."""
+    if client == JOB_CLIENT:
+        work.job[request, J_OUTCOME] = outcome
+        work.job[request, J_END] = end
+        return
+    _emit(
+        sc, out, client, request, source, arrival, observer, version, server, syns, connected, start, end,
+        outcome, cause,
+    )  # fmt: skip
+    if cl.resolve[client] == _ON_FAILURE and cl.reach[client] == _R_PINNED and outcome not in (_OK, _NOT_SENT):
+        push(sc, ev, end, _COMPLETION, client, request, _K_RESOLVE, source, server)
+
+
+@njit(cache=True, nogil=True)
+def _pick_pinned(cl: Any, rows: Any, client: Any, source: Any, m: Any, version: Any) -> None:
+    """Resolution m of a source from `version` (R12)."""
+    flat = cl.source_at[client] + source
+    low = rows.version_at[version] if version >= 0 else 0
+    n = rows.version_at[version + 1] - low if version >= 0 else 0
+    if n == 0:
+        cl.target[flat] = -1
+    else:
+        u = u32_at(cl.resolve_key[client], source, m)
+        cl.target[flat] = rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))]
+
+
+@njit(cache=True, nogil=True)
+def _version_then(sc: Any, rows: Any, pair: Any, instant: Any) -> Any:
+    """The version a pair held at `instant`, rows of that instant included."""
+    for k in range(sc[LOG_SIZE] - 1, -1, -1):
+        if rows.log_pair[k] == pair and rows.log_t[k] <= instant:
+            return rows.log_version[k]
+    return -1
+
+
+@njit(cache=True, nogil=True)
+def _pull(sc: Any, cl: Any, rows: Any, client: Any, source: Any, t: Any) -> None:
+    """Bring an EVERY source up to date: its last re-resolution before t (R12, rank PULL)."""
+    flat = cl.source_at[client] + source
+    phase = cl.phase[flat]
+    if t <= phase:
+        return
+    m = (t - phase - 1) // cl.period[client] + 1
+    if m > cl.resolves[flat]:
+        cl.resolves[flat] = m
+        instant = phase + (m - 1) * cl.period[client]
+        _pick_pinned(cl, rows, client, source, m, _version_then(sc, rows, cl.resolver_pair[client], instant))
+
+
+@njit(cache=True, nogil=True)
+def _place(sv: Any, server: Any, t: Any, service: Any) -> Any:
+    """R13: the start of a request at a LISTENING server, or -1 where the queue is full."""
+    group = sv.group[server]
+    workers = sv.workers[group]
+    start = t
+    if workers > 0:
+        best = 0
+        for k in range(1, workers):
+            if sv.free[server, k] < sv.free[server, best]:
+                best = k
+        start = max(t, sv.free[server, best])
+        limit = sv.queue[group]
+        if limit >= 0:
+            low = sv.ring_at[server]
+            head = sv.ring_head[server]
+            while sv.ring_len[server] > 0 and sv.ring[low + head] <= t:
+                head = head + 1 if head + 1 < limit else 0
+                sv.ring_len[server] -= 1
+            sv.ring_head[server] = head
+            if start > t:
+                if sv.ring_len[server] >= limit:
+                    return np.int64(-1)
+                tail = head + sv.ring_len[server]
+                if tail >= limit:
+                    tail -= limit
+                sv.ring[low + tail] = start
+                sv.ring_len[server] += 1
+        sv.free[server, best] = start + service
+    sv.last_end[server] = max(sv.last_end[server], start + service)
+    return start
+
+
+@njit(cache=True, nogil=True)
+def _accepted(
+    until: Any,
+    sc: Any,
+    sv: Any,
+    cl: Any,
+    ev: Any,
+    work: Any,
+    out: Any,
+    client: Any,
+    request: Any,
+    source: Any,
+    arrival: Any,
+    observer: Any,
+    version: Any,
+    server: Any,
+    syns: Any,
+    t: Any,
+    start: Any,
+    end: Any,
+    deadline: Any,
+) -> None:
+    """R14, R15 for a request just accepted at t; what this window can't settle goes to the open table."""
+    if client != JOB_CLIENT:
+        out.load[server, t // SECOND] += 1
+        sv.accepted[server] += 1
+    cut = sv.next_cut[server]
+    first = min(end, deadline)
+    settled = 0
+    if cut <= first:
+        _finish(
+            sc, cl, ev, work, out, client, request, source, arrival, observer, version, server, syns, t, start,
+            cut, _EOF if start < cut else _RESET, _C_CUT,
+        )  # fmt: skip
+        return
+    if first < until:
+        settled = 1
+        if end <= deadline:
+            _finish(
+                sc, cl, ev, work, out, client, request, source, arrival, observer, version, server, syns, t,
+                start, end, _OK, _C_NONE,
+            )  # fmt: skip
+        else:
+            _finish(
+                sc, cl, ev, work, out, client, request, source, arrival, observer, version, server, syns, t,
+                start, deadline, _REQUEST_TIMEOUT, _C_OVERLOAD if start > t else _C_SLOW,
+            )  # fmt: skip
+    if end >= until and cut > end:
+        row = work.open[sc[OPEN_SIZE]]
+        sc[OPEN_SIZE] += 1
+        row[O_CLIENT] = client
+        row[O_REQUEST] = request
+        row[O_SOURCE] = source
+        row[O_ARRIVAL] = arrival
+        row[O_SYNS] = syns
+        row[O_SERVER] = server
+        row[O_CONNECTED] = t
+        row[O_START] = start
+        row[O_END] = end
+        row[O_DEADLINE] = deadline
+        row[O_OBSERVER] = observer
+        row[O_VERSION] = version
+        row[O_SETTLED] = settled
+
+
+@njit(cache=True, nogil=True)
+def _settle_open(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any) -> None:
+    """At a window's start: settle what the new window decides about the open table."""
+    kept = 0
+    for i in range(sc[OPEN_SIZE]):
+        row = work.open[i]
+        end = row[O_END]
+        deadline = row[O_DEADLINE]
+        cut = sv.next_cut[row[O_SERVER]]
+        first = min(end, deadline)
+        if row[O_SETTLED] == 0:
+            at = np.int64(-1)
+            outcome = _OK
+            cause = _C_NONE
+            if cut <= first:
+                at = cut
+                outcome = _EOF if row[O_START] < cut else _RESET
+                cause = _C_CUT
+            elif first < until:
+                at = first
+                if end > deadline:
+                    outcome = _REQUEST_TIMEOUT
+                    cause = _C_OVERLOAD if row[O_START] > row[O_CONNECTED] else _C_SLOW
+            if at >= 0:
+                row[O_SETTLED] = 1
+                _finish(
+                    sc, cl, ev, work, out, row[O_CLIENT], row[O_REQUEST], row[O_SOURCE], row[O_ARRIVAL],
+                    row[O_OBSERVER], row[O_VERSION], row[O_SERVER], row[O_SYNS], row[O_CONNECTED], row[O_START],
+                    at, outcome, cause,
+                )  # fmt: skip
+        if end >= until and cut > end:
+            if kept != i:
+                work.open[kept] = row
+            kept += 1
+    sc[OPEN_SIZE] = kept
+
+
+@njit(cache=True, nogil=True)
+def _empty_cause(sv: Any, view: Any) -> Any:
+    return _C_NOT_PROGRAMMED if sv.listening[view] > 0 else _C_NO_ENDPOINT
+
+
+@njit(cache=True, nogil=True)
+def _icmp_sent(cl: Any, flat: Any, t: Any) -> Any:
+    """R9: does the kernel still send this source an ICMP error at t?"""
+    tokens = min(ICMP_BURST, cl.icmp_tokens[flat] + t - cl.icmp_last[flat])
+    cl.icmp_last[flat] = t
+    sent = tokens >= ICMP_COST
+    cl.icmp_tokens[flat] = tokens - ICMP_COST if sent else tokens
+    return sent
+
+
+@njit(cache=True, nogil=True)
+def _wait_on(sc: Any, cl: Any, ev: Any, work: Any, w: Any) -> None:
+    """Put the next thing that can happen to a connecting request on the heap (R8, R10)."""
+    row = work.wait[w]
+    client = row[W_CLIENT]
+    ladder = cl.ladder_at[client]
+    k = row[W_SYNS] - 1
+    at = row[W_DEADLINE]
+    rank = _DEADLINE
+    if row[W_FAIL_AT] <= at:
+        at = row[W_FAIL_AT]
+        rank = _COMPLETION
+    if k < cl.ladder_at[client + 1] - ladder:
+        syn = row[W_ARRIVAL] + cl.ladder[ladder + k]
+        if syn < at:
+            at = syn
+            rank = _SYN
+    push(sc, ev, at, rank, client, row[W_REQUEST], _K_WAIT, w, 0)
+
+
+@njit(cache=True, nogil=True)
+def _syn(
+    until: Any,
+    vanished_after: Any,
+    sc: Any,
+    sv: Any,
+    cl: Any,
+    rows: Any,
+    ev: Any,
+    work: Any,
+    out: Any,
+    w: Any,
+    t: Any,
+    u: Any,
+) -> None:
+    """One SYN of the connecting request `w` at t, routed by word u unless it sticks to a server (R6-R10, R13)."""
+    row = work.wait[w]
+    client = row[W_CLIENT]
+    source = row[W_SOURCE]
+    flat = cl.source_at[client] + source
+    row[W_SYNS] += 1
+    outcome = 0
+    cause = _C_NONE
+    if row[W_STICKY] == 0:
+        if cl.reach[client] == _R_NONE:
+            outcome = _UNREACHABLE
+            cause = _C_NOT_ROUTED
+        elif cl.reach[client] == _R_PINNED:
+            row[W_SERVER] = cl.target[flat]
+            if row[W_SERVER] < 0:
+                outcome = _DNS_FAILURE
+                cause = _empty_cause(sv, cl.view_id[client])
+                row[W_SYNS] -= 1
+            else:
+                row[W_STICKY] = 1
+        else:
+            version = rows.current[cl.pair[flat]]
+            row[W_OBSERVER] = cl.observer[flat]
+            row[W_VERSION] = version
+            low = rows.version_at[version] if version >= 0 else 0
+            n = rows.version_at[version + 1] - low if version >= 0 else 0
+            if n > 0:
+                row[W_SERVER] = rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))]
+                row[W_STICKY] = 1
+            else:
+                cause = _empty_cause(sv, cl.view_id[client])
+                if cl.on_empty[client] == _E_REJECT:
+                    if cl.icmp_limited[client] == 0 or _icmp_sent(cl, flat, t):
+                        outcome = _REFUSED
+                    else:
+                        row[W_CAUSE] = cause
+                elif cl.on_empty[client] == _E_NO_ADDRESS:
+                    outcome = _DNS_FAILURE
+                    row[W_SYNS] -= 1
+                else:
+                    outcome = _NOT_SENT
+                    cause = _C_NO_ENDPOINT
+                    row[W_SYNS] -= 1
+    server = row[W_SERVER]
+    if row[W_STICKY] == 1:
+        state = sv.state[server]
+        stale = _C_RESOLVER if cl.reach[client] == _R_PINNED else _C_STALE
+        if state == _LISTENING:
+            service = work.wait_service[w, cl.law[client, sv.group[server]]]
+            start = _place(sv, server, t, service)
+            if start >= 0:
+                deadline = row[W_ARRIVAL] + cl.request_timeout[client]
+                _accepted(
+                    until, sc, sv, cl, ev, work, out, client, row[W_REQUEST], source, row[W_ARRIVAL],
+                    row[W_OBSERVER], row[W_VERSION], server, row[W_SYNS], t, start, start + service, deadline,
+                )  # fmt: skip
+                row[W_NEXT] = sc[WAIT_FREE]
+                sc[WAIT_FREE] = w
+                return
+            cause = _C_OVERLOAD
+            if sv.full[sv.group[server]] == _FULL_REJECT:
+                outcome = _REJECTED
+            else:
+                row[W_CAUSE] = cause
+        elif state in (_STARTING, _CLOSED):
+            outcome = _REFUSED
+            cause = _C_EARLY if state == _STARTING else stale
+        elif state == _FOREIGN:
+            outcome = _MISDELIVERED
+            cause = _C_REUSED
+        else:
+            row[W_CAUSE] = stale
+            if vanished_after >= 0 and row[W_FAIL_AT] == NEVER:
+                row[W_FAIL_AT] = t + vanished_after
+    if outcome != 0:
+        _finish(
+            sc, cl, ev, work, out, client, row[W_REQUEST], source, row[W_ARRIVAL], row[W_OBSERVER],
+            row[W_VERSION], server, row[W_SYNS], -1, -1, t, outcome, cause,
+        )  # fmt: skip
+        row[W_NEXT] = sc[WAIT_FREE]
+        sc[WAIT_FREE] = w
+    else:
+        _wait_on(sc, cl, ev, work, w)
+
+
+@njit(cache=True, nogil=True)
+def _heap_event(
+    until: Any, vanished_after: Any, sc: Any, sv: Any, cl: Any, rows: Any, ev: Any, work: Any, out: Any
+) -> None:
+    """Handle the first event of the heap."""
+    t = ev.key[0, 0]
+    rank = ev.key[0, 1]
+    client = ev.key[0, 2]
+    request = ev.key[0, 3]
+    kind = ev.what[0, 0]
+    a = ev.what[0, 1]
+    b = ev.what[0, 2]
+    _pop(sc, ev)
+    if kind == _K_RESOLVE:
+        flat = cl.source_at[client] + a
+        if cl.target[flat] == b:
+            cl.resolves[flat] += 1
+            _pick_pinned(cl, rows, client, a, cl.resolves[flat], rows.current[cl.resolver_pair[client]])
+    elif kind == _K_JOB:
+        _job_event(until, vanished_after, sc, sv, cl, ev, work, out, request, rank, t)
+    elif rank == _SYN:
+        row = work.wait[a]
+        _syn(
+            until, vanished_after, sc, sv, cl, rows, ev, work, out, a, t,
+            u32_at(cl.repick_key[client], request, row[W_SYNS]),
+        )  # fmt: skip
+    else:
+        row = work.wait[a]
+        outcome = _CONNECT_TIMEOUT
+        cause = row[W_CAUSE]
+        if rank == _COMPLETION:
+            outcome = _UNREACHABLE
+            cause = _C_RESOLVER if cl.reach[client] == _R_PINNED else _C_STALE
+        _finish(
+            sc, cl, ev, work, out, client, request, row[W_SOURCE], row[W_ARRIVAL], row[W_OBSERVER],
+            row[W_VERSION], row[W_SERVER], row[W_SYNS], -1, -1, t, outcome, cause,
+        )  # fmt: skip
+        row[W_NEXT] = sc[WAIT_FREE]
+        sc[WAIT_FREE] = a
+
+
+@njit(cache=True, nogil=True)
+def _job_event(
+    until: Any, vanished_after: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any, job: Any, rank: Any, t: Any
+) -> None:
+    """R17: an injected job arrives, or its silence ends at its deadline."""
+    row = work.job[job]
+    server = row[J_SERVER]
+    if rank != _ARRIVAL:
+        row[J_OUTCOME] = _CONNECT_TIMEOUT if rank == _DEADLINE else _UNREACHABLE
+        row[J_END] = t
+        return
+    state = sv.state[server]
+    deadline = row[J_AT] + row[J_TIMEOUT]
+    outcome = 0
+    if state == _LISTENING:
+        start = _place(sv, server, t, row[J_SERVICE])
+        if start >= 0:
+            _accepted(
+                until, sc, sv, cl, ev, work, out, JOB_CLIENT, job, 0, t, -1, -1, server, 1, t, start,
+                start + row[J_SERVICE], deadline,
+            )  # fmt: skip
+            return
+        if sv.full[sv.group[server]] == _FULL_REJECT:
+            outcome = _REJECTED
+    elif state in (_STARTING, _CLOSED):
+        outcome = _REFUSED
+    elif state == _FOREIGN:
+        outcome = _MISDELIVERED
+    if outcome != 0:
+        row[J_OUTCOME] = outcome
+        row[J_END] = t
+    elif state != _LISTENING and vanished_after >= 0 and t + vanished_after <= deadline:
+        push(sc, ev, t + vanished_after, _COMPLETION, JOB_CLIENT, job, _K_JOB, 0, 0)
+    else:
+        push(sc, ev, deadline, _DEADLINE, JOB_CLIENT, job, _K_JOB, 0, 0)
+
+
+@njit(cache=True, nogil=True)
+def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
+    """Apply the next row of the truth (R11, R14)."""
+    k = sc[TRUTH_AT]
+    sc[TRUTH_AT] = k + 1
+    server = rows.truth_server[k]
+    kind = rows.truth_kind[k]
+    was = sv.state[server]
+    now = was
+    if kind == _ADDRESS:
+        now = _STARTING
+    elif kind == _LISTEN:
+        now = _LISTENING
+    elif kind == _CLOSE:
+        now = _CLOSED if was in (_LISTENING, _CLOSED) else was
+    elif kind == _RELEASE:
+        now = _VANISHED
+    elif kind == _REUSE:
+        now = _FOREIGN
+    else:
+        c = rows.cut_next[server]
+        rows.cut_next[server] = c + 1
+        sv.next_cut[server] = rows.cut_t[c + 1] if c + 1 < rows.cut_at[server + 1] else NEVER
+        for w in range(sv.workers[sv.group[server]]):
+            sv.free[server, w] = 0
+        sv.ring_len[server] = 0
+        sv.last_end[server] = -1
+    sv.state[server] = now
+    if (was == _LISTENING) != (now == _LISTENING):
+        step = 1 if now == _LISTENING else -1
+        for v in range(sv.views_at[server], sv.views_at[server + 1]):
+            sv.listening[sv.views[v]] += step
+
+
+@njit(cache=True, nogil=True)
+def run_window(
+    until: Any,
+    vanished_after: Any,
+    sc: Any,
+    sv: Any,
+    cl: Any,
+    sl: Any,
+    rows: Any,
+    ev: Any,
+    work: Any,
+    out: Any,
+) -> Any:
+    """Handle every event with t < until. Returns (status, client): DONE, or what the caller must see to first."""
+    n_clients = len(cl.view_id)
+    heap_room = len(ev.key) - 4
+    open_room = len(work.open) - 2
+    out_room = len(out.rows) - 4
+    keep = out.keep[0]
+    float_bits = out.bits.view(np.int64)
+    if sc[WINDOW_OPENED] == 0:
+        if sc[HEAP_SIZE] + sc[OPEN_SIZE] > heap_room:
+            return GROW_HEAP, 0
+        if sc[OUT_SIZE] + sc[OPEN_SIZE] > out_room:
+            return NEED_OUTPUT, 0
+        _settle_open(until, sc, sv, cl, ev, work, out)
+        sc[WINDOW_OPENED] = 1
+    while True:
+        # what comes first, apart from arrivals
+        t_truth = rows.truth_t[sc[TRUTH_AT]] if sc[TRUTH_AT] < len(rows.truth_t) else NEVER
+        t_belief = rows.belief_t[sc[BELIEF_AT]] if sc[BELIEF_AT] < len(rows.belief_t) else NEVER
+        t_heap = ev.key[0, 0] if sc[HEAP_SIZE] > 0 else NEVER
+        t_rows = min(t_truth, t_belief)
+        if sc[RESOLVED] == 0 and t_rows > 0 and until > 0:
+            for c in range(n_clients):
+                if cl.reach[c] == _R_PINNED:
+                    for s in range(cl.n_sources[c]):
+                        _pick_pinned(cl, rows, c, s, 0, rows.current[cl.resolver_pair[c]])
+            sc[RESOLVED] = 1
+        # the client whose arrival is next, by (t, client)
+        client = -1
+        t_arrival = NEVER
+        second = NEVER
+        second_client = -1
+        for c in range(n_clients):
+            if sl.at[c] == sl.size[c]:
+                if sl.done[c] == 1:
+                    continue
+                return NEED_SLOT, c
+            head = sl.arrival[c, sl.at[c]]
+            if head < t_arrival:
+                second = t_arrival
+                second_client = client
+                t_arrival = head
+                client = c
+            elif head < second:
+                second = head
+                second_client = c
+        if min(min(t_rows, t_heap), t_arrival) >= until:
+            break
+        if sc[HEAP_SIZE] > heap_room:
+            return GROW_HEAP, 0
+        if sc[OPEN_SIZE] > open_room:
+            return GROW_OPEN, 0
+        if sc[OUT_SIZE] > out_room:
+            return NEED_OUTPUT, 0
+        if work.wait[sc[WAIT_FREE], W_NEXT] < 0:
+            return GROW_WAIT, 0
+        if t_truth <= t_belief and t_truth <= t_heap and t_truth <= t_arrival:
+            _truth_row(sc, sv, rows)
+            continue
+        if t_belief <= t_heap and t_belief <= t_arrival:
+            if sc[LOG_SIZE] >= len(rows.log_t):
+                return GROW_LOG, 0
+            k = sc[BELIEF_AT]
+            sc[BELIEF_AT] = k + 1
+            rows.current[rows.belief_pair[k]] = rows.belief_version[k]
+            n_log = sc[LOG_SIZE]
+            rows.log_t[n_log] = rows.belief_t[k]
+            rows.log_pair[n_log] = rows.belief_pair[k]
+            rows.log_version[n_log] = rows.belief_version[k]
+            sc[LOG_SIZE] = n_log + 1
+            continue
+        if t_heap < t_arrival or (t_heap == t_arrival and ev.key[0, 1] < _ARRIVAL):
+            _heap_event(until, vanished_after, sc, sv, cl, rows, ev, work, out)
+            continue
+        if t_heap == t_arrival and ev.key[0, 2] < client:
+            _heap_event(until, vanished_after, sc, sv, cl, rows, ev, work, out)
+            continue
+        # a run of arrivals of one client, up to whatever else is next
+        stop = min(min(t_rows, t_heap), until)
+        reach = cl.reach[client]
+        pinned = reach == _R_PINNED
+        base = cl.source_at[client]
+        n_sources = np.uint64(cl.n_sources[client])
+        timeout = cl.request_timeout[client]
+        pulls = pinned and cl.resolve[client] == _EVERY
+        i = sl.at[client]
+        size = sl.size[client]
+        arrival = sl.arrival[client]
+        hi = sl.hi[client]
+        lo = sl.lo[client]
+        first_request = sl.first[client]
+        hist = out.hist[client]
+        fast_ok = np.int64(0)
+        first_done = False
+        while i < size:
+            t = arrival[i]
+            if first_done and (t >= stop or t > second or (t == second and client > second_client)):
+                break
+            first_done = True
+            source = np.int64((np.uint64(hi[i]) * n_sources) >> np.uint64(32))
+            flat = base + source
+            server = np.int64(-1)
+            version = np.int64(-1)
+            if pinned:
+                if pulls:
+                    _pull(sc, cl, rows, client, source, t)
+                server = np.int64(cl.target[flat])
+            elif reach != _R_NONE:
+                version = np.int64(rows.current[cl.pair[flat]])
+                if version >= 0:
+                    low = rows.version_at[version]
+                    n = rows.version_at[version + 1] - low
+                    if n > 0:
+                        at = np.int64((np.uint64(lo[i]) * np.uint64(n)) >> np.uint64(32))
+                        server = np.int64(rows.version_servers[low + at])
+            if server >= 0 and sv.state[server] == _LISTENING and sv.queue[sv.group[server]] < 0:
+                # the common case: accepted at once, unlimited places
+                group = sv.group[server]
+                service = sl.service[client, cl.law[client, group], i]
+                workers = sv.workers[group]
+                start = t
+                if workers == 1:
+                    start = max(t, sv.free[server, 0])
+                    sv.free[server, 0] = start + service
+                elif workers > 1:
+                    best = 0
+                    for k in range(1, workers):
+                        if sv.free[server, k] < sv.free[server, best]:
+                            best = k
+                    start = max(t, sv.free[server, best])
+                    sv.free[server, best] = start + service
+                end = start + service
+                if end > sv.last_end[server]:
+                    sv.last_end[server] = end
+                if keep < 2 and end < until and end < sv.next_cut[server] and end - t <= timeout:
+                    out.load[server, t // SECOND] += 1
+                    sv.accepted[server] += 1
+                    out.bits[0] = np.float64(end - t)
+                    hist[max((float_bits[0] >> 46) - (1023 << 6), 0)] += 1
+                    fast_ok += 1
+                    i += 1
+                    continue
+                _accepted(
+                    until, sc, sv, cl, ev, work, out, client, first_request + i, source, t,
+                    -1 if pinned else cl.observer[flat], version, server, 1, t, start, end, t + timeout,
+                )  # fmt: skip
+                i += 1
+            else:
+                # everything else goes through the wait table
+                w = sc[WAIT_FREE]
+                row = work.wait[w]
+                sc[WAIT_FREE] = row[W_NEXT]
+                row[W_CLIENT] = client
+                row[W_REQUEST] = first_request + i
+                row[W_SOURCE] = source
+                row[W_ARRIVAL] = t
+                row[W_SYNS] = 0
+                row[W_SERVER] = -1
+                row[W_STICKY] = 0
+                row[W_FAIL_AT] = NEVER
+                row[W_DEADLINE] = t + min(cl.connect_timeout[client], timeout)
+                row[W_CAUSE] = _C_NONE
+                row[W_OBSERVER] = -1
+                row[W_VERSION] = -1
+                for k in range(work.wait_service.shape[1]):
+                    work.wait_service[w, k] = sl.service[client, k, i]
+                u = np.uint64(lo[i])
+                i += 1
+                _syn(until, vanished_after, sc, sv, cl, rows, ev, work, out, w, t, u)
+            if (
+                sc[HEAP_SIZE] > heap_room
+                or sc[OPEN_SIZE] > open_room
+                or sc[OUT_SIZE] > out_room
+                or work.wait[sc[WAIT_FREE], W_NEXT] < 0
+            ):
+                break
+            if sc[HEAP_SIZE] > 0:
+                stop = min(stop, ev.key[0, 0])
+        sl.at[client] = i
+        out.count[client, _OK, _C_NONE] += fast_ok
+    sc[WINDOW_OPENED] = 0
+    return DONE, 0

@@ -1,0 +1,165 @@
+"""Arrays of the vectorised engine, grouped by what they describe; all are owned by `VectorisedEngine`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "HIST_BINS",
+    "JOB_CLIENT",
+    "N_CAUSES",
+    "N_OUTCOMES",
+    "OUT_COLUMNS",
+    "SCALARS",
+    "Clients",
+    "Events",
+    "Output",
+    "Rows",
+    "Servers",
+    "Slots",
+    "Work",
+]
+
+Array = Any  # a NumPy array; kernels are typed by Numba from what they are given
+
+HIST_BINS = 64 * 64
+JOB_CLIENT = 1 << 31
+N_OUTCOMES = 12
+N_CAUSES = 11
+OUT_COLUMNS = 13
+
+# places in the int64 array of scalars
+SCALARS = 16
+HEAP_SIZE, WAIT_FREE, OPEN_SIZE, OUT_SIZE, TRUTH_AT, BELIEF_AT, RESOLVED, LOG_SIZE, WINDOW_OPENED = range(9)
+
+
+class Servers(NamedTuple):
+    """Per server (first axis): what a SYN meets there.
+
+    state int8; group int32; next_cut, last_end int64; accepted int64; free int64 (n, max workers), next
+    instants at which a worker is free; ring int64 (flat), starts of waiting requests; ring_at int64 (n + 1,),
+    where a server's ring begins; ring_head, ring_len int32; views_at int32 (n + 1,), views int32, CSR;
+    listening int32 (n_views,), servers of a view that listen now.
+    Per group: workers, queue int32; full int8.
+    """
+
+    state: Array
+    group: Array
+    next_cut: Array
+    last_end: Array
+    accepted: Array
+    free: Array
+    ring: Array
+    ring_at: Array
+    ring_head: Array
+    ring_len: Array
+    views_at: Array
+    views: Array
+    listening: Array
+    workers: Array
+    queue: Array
+    full: Array
+
+
+class Clients(NamedTuple):
+    """Per client, and per source (flat, a client's sources begin at source_at[client]).
+
+    icmp_tokens, icmp_last, target (server or -1), resolves (count), phase int64/int32 per source;
+    pair int32 per source: place in `current` of what its observer believes; resolver_pair per client.
+    law int32 (n_clients, n_groups): which service-time law of the client's slot a group uses.
+    """
+
+    view_id: Array
+    reach: Array
+    on_empty: Array
+    resolve: Array
+    period: Array
+    resolver_pair: Array
+    icmp_limited: Array
+    connect_timeout: Array
+    request_timeout: Array
+    ladder_at: Array
+    ladder: Array
+    repick_key: Array
+    resolve_key: Array
+    source_at: Array
+    n_sources: Array
+    observer: Array
+    pair: Array
+    phase: Array
+    icmp_tokens: Array
+    icmp_last: Array
+    target: Array
+    resolves: Array
+    law: Array
+
+
+class Slots(NamedTuple):
+    """The drawn requests at hand, per client: arrival int64, hi/lo uint32 (n_clients, slot),
+    service int64 (n_clients, laws, slot); first int64, at, size int32 per client; done int8: no slot follows."""
+
+    arrival: Array
+    hi: Array
+    lo: Array
+    service: Array
+    first: Array
+    at: Array
+    size: Array
+    done: Array
+
+
+class Rows(NamedTuple):
+    """The window's rows: truth (t, server, kind, the server's next cut after it) and belief (t, pair, version)."""
+
+    truth_t: Array
+    truth_server: Array
+    truth_kind: Array
+    belief_t: Array
+    belief_pair: Array
+    belief_version: Array
+    current: Array
+    version_at: Array
+    version_servers: Array
+    log_t: Array
+    log_pair: Array
+    log_version: Array
+    cut_at: Array
+    cut_t: Array
+    cut_next: Array
+
+
+class Events(NamedTuple):
+    """The heap of what lies ahead: (t, rank, client, request) orders it; kind and payload say what to do.
+
+    key int64 (n, 4); what int64 (n, 3): kind, payload a, payload b.
+    """
+
+    key: Array
+    what: Array
+
+
+class Work(NamedTuple):
+    """Connections that are not settled: `wait` (still connecting) and `open` (accepted), int64 tables."""
+
+    wait: Array
+    wait_service: Array
+    open: Array
+    job: Array
+
+
+class Output(NamedTuple):
+    """Tallies and records. keep int64 (1,): 0 tallies only, 1 failures too, 2 every request."""
+
+    rows: Array
+    count: Array
+    hist: Array
+    load: Array
+    keep: Array
+    bits: Array
+
+
+def empty_rows() -> np.ndarray[Any, np.dtype[np.int64]]:
+    """An empty int64 column."""
+    return np.empty(0, dtype=np.int64)

@@ -1,0 +1,1 @@
+"""Checked Kubernetes objects to svcsim's records: one file per family of fields."""

@@ -1,0 +1,148 @@
+"""Scenario -> result: the one place where the two planes meet."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from svcsim.controlplane import ControlPlane
+from svcsim.controlplane.lags import Dice
+from svcsim.controlplane.topology import Topology
+from svcsim.dataplane.contract import Ask, DataPlane, Job, JobResult, Outcome, Plan, Window
+from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws, RateCurve
+from svcsim.dataplane.reference import ReferenceEngine
+from svcsim.dataplane.vectorised import VectorisedEngine
+from svcsim.dataplane.vectorised.engine import Keep
+from svcsim.results.raw import Replication
+from svcsim.scenario import Rate, Scenario
+
+__all__ = ["Engine", "client_draws", "run_replication"]
+
+Engine = Literal["vectorised", "reference"]
+
+
+def client_draws(topology: Topology, plan: Plan, seed: int, replication: int) -> list[ClientDraws]:
+    """The draws of every client of a run."""
+    scenario = topology.scenario
+    draws = []
+    for k, client in enumerate(scenario.clients):
+        starts, rates = [0], [client.rate_per_s]
+        for event in scenario.events:
+            if isinstance(event, Rate) and event.client == client.name and event.at_ns < plan.duration_ns:
+                if event.at_ns == starts[-1]:
+                    rates[-1] = event.rate_per_s
+                else:
+                    starts.append(event.at_ns)
+                    rates.append(event.rate_per_s)
+        draws.append(
+            ClientDraws(
+                name=client.name,
+                seed=seed,
+                replication=replication,
+                duration_ns=plan.duration_ns,
+                curve=RateCurve(tuple(starts), tuple(rates)),
+                poisson=client.arrivals == "poisson",
+                services=topology.groups_of_client(k),
+            )
+        )
+    return draws
+
+
+class _Timed:
+    """A data plane that measures the time spent in it."""
+
+    def __init__(self, engine: DataPlane) -> None:
+        self._engine = engine
+        self.seconds = 0.0
+
+    def advance(self, window: Window) -> None:
+        began = time.perf_counter()
+        self._engine.advance(window)
+        self.seconds += time.perf_counter() - began
+
+    def ask(self, server: int, what: Ask) -> int:
+        return self._engine.ask(server, what)
+
+    def inject(self, job: Job) -> None:
+        self._engine.inject(job)
+
+    def job(self, job: int) -> JobResult:
+        return self._engine.job(job)
+
+
+def run_replication(
+    topology: Topology,
+    *,
+    seed: int,
+    replication: int,
+    engine: Engine = "vectorised",
+    keep_requests: bool = False,
+    slot: int = DRAW_BLOCK,
+    cuts: Iterable[int] = (),
+) -> Replication:
+    """Run one replication.
+
+    `cuts`: further instants (ns) at which the data plane is advanced; `slot`: requests drawn at a time. Neither
+    changes the result.
+    """
+    began = time.perf_counter()
+    dice = Dice(topology.scenario.lag, seed, replication)
+    plan = topology.plan(dice)
+    draws = client_draws(topology, plan, seed, replication)
+    rows: list[npt.NDArray[Any]] = []
+    if engine == "reference":
+        reference = ReferenceEngine(plan, draws, slot=slot)
+        timed = _Timed(reference)
+        control = ControlPlane(topology, dice, timed).run(cuts)
+        records = reference.finish()
+        counts, histogram = _tallies(records, len(plan.clients))
+        load = np.zeros((len(control.servers), plan.duration_ns // 1_000_000_000 + 1), dtype=np.int32)
+        for (server, second), accepted in reference.load().items():
+            load[server, second] = accepted
+        requests = records if keep_requests else None
+        failures = records[records["outcome"] != int(Outcome.OK)]
+    else:
+        fast = VectorisedEngine(
+            plan,
+            draws,
+            slot=slot,
+            keep=Keep.REQUESTS if keep_requests else Keep.FAILURES,
+            on_records=rows.append,
+        )
+        timed = _Timed(fast)
+        control = ControlPlane(topology, dice, timed).run(cuts)
+        fast.flush()
+        records = np.concatenate(rows)
+        records = records[np.lexsort((records["request"], records["client"]))]
+        counts, histogram, load = fast.counts, fast.latency_histogram, fast.load
+        requests = records if keep_requests else None
+        failures = records[records["outcome"] != int(Outcome.OK)]
+    return Replication(
+        index=replication,
+        topology=topology,
+        plan=plan,
+        counts=counts,
+        histogram=histogram,
+        load=load,
+        failures=failures,
+        requests=requests,
+        control=control,
+        control_s=time.perf_counter() - began - timed.seconds,
+        data_s=timed.seconds,
+    )
+
+
+def _tallies(records: npt.NDArray[Any], n_clients: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Counts and latency histogram of records, as `Replication` has them."""
+    counts = np.zeros((n_clients, 12, 11), dtype=np.int64)
+    np.add.at(counts, (records["client"], records["outcome"], records["cause"]), 1)
+    good = records[records["outcome"] == int(Outcome.OK)]
+    latency = (good["end_ns"] - good["arrival_ns"]).astype(np.float64)
+    place = np.maximum((latency.view(np.int64) >> 46) - (1023 << 6), 0)
+    histogram = np.zeros((n_clients, 64 * 64), dtype=np.int64)
+    np.add.at(histogram, (good["client"], place), 1)
+    return counts, histogram

@@ -1,0 +1,167 @@
+"""Truth and belief as plain arrays, written by the control plane and read by the data plane.
+
+A *server* is one container of one pod that a client may address, numbered in order of creation.
+A *view* is a list of servers under one rule (the endpoints of one Service port, the pods of one
+workload). A *version* is one value that list had; versions are shared by all observers. An *observer*
+(a node's kube-proxy, a resolver, a client's watch) takes a version at an instant.
+"""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["Histories", "Slice", "Timeline"]
+
+Int64 = npt.NDArray[np.int64]
+Int32 = npt.NDArray[np.int32]
+Int8 = npt.NDArray[np.int8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice:
+    """What was written with t < until_ns since the slice before; arrays as in `Histories`."""
+
+    until_ns: int
+    new_server_group: Int32
+    new_server_views: tuple[tuple[int, ...], ...]
+    truth_t: Int64
+    truth_server: Int32
+    truth_kind: Int8
+    new_versions: tuple[Int32, ...]
+    belief_t: Int64
+    belief_observer: Int32
+    belief_view: Int32
+    belief_version: Int32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histories:
+    """The two histories of one run, whole.
+
+    `server_group`: int32 (n_servers,). `truth_*`: (n_truth,), in order of effect. `versions[v]`: int32,
+    server ids in rule order. `belief_*`: (n_belief,), sorted by (t, observer, view, order written).
+    """
+
+    server_group: Int32
+    truth_t: Int64
+    truth_server: Int32
+    truth_kind: Int8
+    versions: tuple[Int32, ...]
+    belief_t: Int64
+    belief_observer: Int32
+    belief_view: Int32
+    belief_version: Int32
+
+
+class Timeline:
+    """Collects rows, also ones that lie ahead, and hands them over in order, window by window."""
+
+    def __init__(self) -> None:
+        self._server_group: list[int] = []
+        self._server_views: list[tuple[int, ...]] = []
+        self._versions: list[tuple[int, ...]] = []
+        self._version_ids: dict[tuple[int, ...], int] = {}
+        self._truth_ahead: list[tuple[int, int, int, int]] = []
+        self._belief_ahead: list[tuple[int, int, int, int, int]] = []
+        self._cancelled: set[int] = set()
+        self._seq = 0
+        self._truth: list[tuple[int, int, int]] = []
+        self._belief: list[tuple[int, int, int, int]] = []
+        self._handed_servers = 0
+        self._handed_versions = 0
+        self._until = 0
+
+    def add_server(self, group: int, views: tuple[int, ...]) -> int:
+        """A new server, UNBORN; returns its id."""
+        self._server_group.append(group)
+        self._server_views.append(views)
+        return len(self._server_group) - 1
+
+    def add_version(self, servers: tuple[int, ...]) -> int:
+        """The id of a list of servers; equal lists are one version."""
+        known = self._version_ids.get(servers)
+        if known is None:
+            known = len(self._versions)
+            self._version_ids[servers] = known
+            self._versions.append(servers)
+        return known
+
+    def truth(self, t_ns: int, server: int, kind: int) -> int:
+        """A row of the truth at t_ns, now or ahead; returns a handle for `cancel`."""
+        assert t_ns >= self._until
+        self._seq += 1
+        heapq.heappush(self._truth_ahead, (t_ns, self._seq, server, kind))
+        return self._seq
+
+    def cancel(self, handle: int) -> None:
+        """Take back a row that lies ahead; without effect on one already handed over."""
+        self._cancelled.add(handle)
+
+    def belief(self, t_ns: int, observer: int, view: int, version: int) -> None:
+        """`observer` takes `version` of `view` at t_ns, now or ahead."""
+        assert t_ns >= self._until
+        self._seq += 1
+        heapq.heappush(self._belief_ahead, (t_ns, observer, view, self._seq, version))
+
+    def hand_over(self, until_ns: int) -> Slice:
+        """Every row with t < until_ns that has not been handed over yet."""
+        assert until_ns >= self._until
+        self._until = until_ns
+        truth: list[tuple[int, int, int]] = []
+        while self._truth_ahead and self._truth_ahead[0][0] < until_ns:
+            t, handle, server, kind = heapq.heappop(self._truth_ahead)
+            if handle in self._cancelled:
+                self._cancelled.discard(handle)
+            else:
+                truth.append((t, server, kind))
+        belief: list[tuple[int, int, int, int]] = []
+        while self._belief_ahead and self._belief_ahead[0][0] < until_ns:
+            t, observer, view, _, version = heapq.heappop(self._belief_ahead)
+            belief.append((t, observer, view, version))
+        self._truth += truth
+        self._belief += belief
+        servers, versions = self._handed_servers, self._handed_versions
+        self._handed_servers, self._handed_versions = len(self._server_group), len(self._versions)
+        t_t, t_s, t_k = _columns(truth, 3)
+        b_t, b_o, b_v, b_n = _columns(belief, 4)
+        return Slice(
+            until_ns=until_ns,
+            new_server_group=np.array(self._server_group[servers:], dtype=np.int32),
+            new_server_views=tuple(self._server_views[servers:]),
+            truth_t=t_t,
+            truth_server=t_s.astype(np.int32),
+            truth_kind=t_k.astype(np.int8),
+            new_versions=tuple(np.array(v, dtype=np.int32) for v in self._versions[versions:]),
+            belief_t=b_t,
+            belief_observer=b_o.astype(np.int32),
+            belief_view=b_v.astype(np.int32),
+            belief_version=b_n.astype(np.int32),
+        )
+
+    def histories(self) -> Histories:
+        """Everything handed over so far."""
+        t_t, t_s, t_k = _columns(self._truth, 3)
+        b_t, b_o, b_v, b_n = _columns(self._belief, 4)
+        return Histories(
+            server_group=np.array(self._server_group, dtype=np.int32),
+            truth_t=t_t,
+            truth_server=t_s.astype(np.int32),
+            truth_kind=t_k.astype(np.int8),
+            versions=tuple(np.array(v, dtype=np.int32) for v in self._versions),
+            belief_t=b_t,
+            belief_observer=b_o.astype(np.int32),
+            belief_view=b_v.astype(np.int32),
+            belief_version=b_n.astype(np.int32),
+        )
+
+
+def _columns(rows: list[tuple[int, ...]], width: int) -> list[Int64]:
+    """Rows of equal width as int64 columns."""
+    if not rows:
+        return [np.empty(0, dtype=np.int64) for _ in range(width)]
+    table = np.array(rows, dtype=np.int64)
+    return [np.ascontiguousarray(table[:, k]) for k in range(width)]

@@ -1,0 +1,186 @@
+"""Random worlds for the data plane: plans, histories and jobs, with instants that tie on purpose."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from svcsim.dataplane.contract import (
+    NEVER,
+    ClientPlan,
+    GroupPlan,
+    Job,
+    OnEmpty,
+    Plan,
+    QueueFull,
+    Reach,
+    Resolve,
+    TruthKind,
+)
+from svcsim.dataplane.draws import ClientDraws, RateCurve
+from svcsim.distributions import Constant, Distribution, Exponential, Mixture, Uniform
+from svcsim.rng import Purpose, key64
+from svcsim.timeline import Timeline
+
+MS = 1_000_000
+SECOND = 1000 * MS
+
+
+@dataclass
+class World:
+    """A plan, its draws, the rows the control plane will write, and the jobs it will inject."""
+
+    plan: Plan
+    draws: list[ClientDraws]
+    groups: list[int] = field(default_factory=list)
+    views: list[tuple[int, ...]] = field(default_factory=list)
+    truth: list[tuple[int, int, int]] = field(default_factory=list)
+    versions: list[tuple[int, ...]] = field(default_factory=list)
+    beliefs: list[tuple[int, int, int, int]] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+
+    def timeline(self) -> Timeline:
+        timeline = Timeline()
+        for group, views in zip(self.groups, self.views, strict=True):
+            timeline.add_server(group, views)
+        for version in self.versions:
+            timeline.add_version(version)
+        for row in self.truth:
+            timeline.truth(*row)
+        for t, observer, view, version in self.beliefs:
+            timeline.belief(t, observer, view, version)
+        return timeline
+
+
+def _law(dice: random.Random, grid: int) -> Distribution:
+    if grid > MS:
+        return Constant(dice.choice([0.0, 0.1, 0.2, 0.5, 1.5]))
+    return dice.choice(
+        [
+            Exponential(0.05),
+            Uniform(0.0, 0.3),
+            Constant(0.02),
+            Mixture([Constant(0.01), Exponential(1.0)], [0.8, 0.2]),
+            Exponential(0.8),
+        ]
+    )
+
+
+def random_world(seed: int) -> World:
+    """A world from one seed. A quarter of them live on a grid of 100 ms, constant laws and arrivals."""
+    dice = random.Random(seed)
+    grid = 100 * MS if seed % 4 == 0 else 1
+    duration = dice.choice([3, 6, 12]) * SECOND
+    n_groups = dice.randint(1, 3)
+    groups = tuple(
+        GroupPlan(
+            name=f"g{g}",
+            workers=dice.choice([0, 1, 1, 2, 3]),
+            queue=dice.choice([-1, -1, 0, 1, 4]),
+            queue_full=dice.choice(list(QueueFull)),
+        )
+        for g in range(n_groups)
+    )
+    n_views, n_observers = dice.randint(1, 2), dice.randint(1, 4)
+    clients = []
+    draws = []
+    laws = {g: _law(dice, grid) for g in range(n_groups)}
+    for c in range(dice.randint(1, 3)):
+        sources = dice.choice([1, 1, 2, 5])
+        name = f"c{c}"
+        clients.append(
+            ClientPlan(
+                name=name,
+                view=dice.randrange(n_views),
+                reach=dice.choice([Reach.BELIEF, Reach.BELIEF, Reach.PINNED, Reach.PINNED, Reach.NONE])
+                if dice.random() < 0.9
+                else Reach.NONE,
+                on_empty=dice.choice(list(OnEmpty)),
+                resolve=dice.choice(list(Resolve)),
+                resolve_period_ns=dice.choice([500 * MS, SECOND, 2 * SECOND]),
+                resolver=dice.randrange(n_observers),
+                phase_ns=np.array([dice.randrange(0, 2 * SECOND, grid) for _ in range(sources)], dtype=np.int64),
+                observer_of_source=np.array([dice.randrange(n_observers) for _ in range(sources)], dtype=np.int32),
+                icmp_limited=dice.random() < 0.8,
+                connect_timeout_ns=dice.choice([200 * MS, SECOND, 2500 * MS, 127 * SECOND]),
+                request_timeout_ns=dice.choice([300 * MS, SECOND, 2 * SECOND, NEVER]),
+                ladder_ns=np.array(dice.choice([[1, 2, 3, 4, 5, 7], [1, 3, 7]]), dtype=np.int64) * SECOND,
+                repick_key=key64(seed, 0, Purpose.REPICK, name),
+                resolve_key=key64(seed, 0, Purpose.RESOLVE, name),
+            )
+        )
+        rates = (dice.choice([5.0, 10.0, 40.0]), dice.choice([0.0, 5.0, 20.0]), 10.0)
+        curve = RateCurve((0, duration // 3, duration // 2), rates)
+        if dice.random() < 0.5:
+            curve = RateCurve((0,), (rates[0],))
+        draws.append(
+            ClientDraws(
+                name=name,
+                seed=seed,
+                replication=0,
+                duration_ns=duration,
+                curve=curve,
+                poisson=grid == 1,
+                services=laws,
+            )
+        )
+    plan = Plan(
+        duration_ns=duration,
+        n_observers=n_observers,
+        n_views=n_views,
+        groups=groups,
+        clients=tuple(clients),
+        vanished_after_ns=dice.choice([-1, 500 * MS, 3 * SECOND]),
+    )
+    world = World(plan, draws)
+
+    def instant(low: int = 0) -> int:
+        return dice.randrange(low, max(duration, low) + SECOND, grid)
+
+    n_servers = dice.randint(1, 6)
+    for server in range(n_servers):
+        world.groups.append(dice.randrange(n_groups))
+        world.views.append(tuple(v for v in range(n_views) if dice.random() < 0.8))
+        t = 0 if dice.random() < 0.6 else instant()
+        rows = [(t, TruthKind.ADDRESS), (t if dice.random() < 0.6 else t + 300 * MS, TruthKind.LISTEN)]
+        while dice.random() < 0.6:
+            t = max(rows[-1][0], instant(rows[-1][0]))
+            kind = dice.random()
+            if kind < 0.3:
+                rows += [(t, TruthKind.CLOSE), (t, TruthKind.CUT)]
+            elif kind < 0.5:
+                rows += [(t, TruthKind.CLOSE), (t + 400 * MS, TruthKind.CUT)]
+            elif kind < 0.7:
+                rows.append((t, TruthKind.CLOSE))
+            else:
+                rows += [(t, TruthKind.CLOSE), (t, TruthKind.CUT), (t + 30 * MS, TruthKind.RELEASE)]
+                if dice.random() < 0.5:
+                    rows.append((t + dice.choice([500 * MS, 2 * SECOND]), TruthKind.REUSE))
+                break
+            if dice.random() < 0.5:
+                rows.append((rows[-1][0] + dice.choice([0, 200 * MS, SECOND]), TruthKind.LISTEN))
+        world.truth += [(at, server, int(what)) for at, what in rows]
+    world.versions.append(())
+    for _ in range(5):
+        chosen = [s for s in range(n_servers) if dice.random() < 0.5]
+        dice.shuffle(chosen)
+        if tuple(chosen) not in world.versions:
+            world.versions.append(tuple(chosen))
+    for observer in range(n_observers):
+        for view in range(n_views):
+            for _ in range(dice.randint(0, 5)):
+                t = 0 if dice.random() < 0.4 else instant()
+                world.beliefs.append((t, observer, view, dice.randrange(len(world.versions))))
+    for job in range(dice.choice([0, 0, 5])):
+        world.jobs.append(
+            Job(
+                job=job,
+                server=dice.randrange(n_servers),
+                at_ns=dice.randrange(0, duration, grid),
+                service_ns=dice.choice([0, 100 * MS, SECOND]),
+                timeout_ns=dice.choice([100 * MS, SECOND]),
+            )
+        )
+    return world
