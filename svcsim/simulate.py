@@ -136,7 +136,9 @@ def run_replication(
     )
 
 
-def _tallies(records: npt.NDArray[Any], n_clients: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _tallies(
+    records: npt.NDArray[Any], n_clients: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Counts and latency histogram of records, as `Replication` has them."""
     counts = np.zeros((n_clients, 12, 11), dtype=np.int64)
     np.add.at(counts, (records["client"], records["outcome"], records["cause"]), 1)

@@ -72,7 +72,9 @@ class DeploymentController:
         allowed = deployment.replicas + surge if deployment.replicas > 0 else 0
         to_add = allowed - sum(rs.replicas for rs in live)
         # biggest first when growing and when shrinking; among equals the newer (growing) or older first
-        newest_first = sorted(live, key=lambda rs: (-rs.replicas, -rs.revision if to_add > 0 else rs.revision))
+        newest_first = sorted(
+            live, key=lambda rs: (-rs.replicas, -rs.revision if to_add > 0 else rs.revision)
+        )
         added = 0
         sizes: dict[int, int] = {}
         for rs in newest_first:

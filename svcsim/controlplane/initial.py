@@ -55,7 +55,9 @@ class Initial:
             deployment.sets.append(rs)
         else:
             plane.workload_sets[key] = rs
-        adopted = [p for p in workload.pods if not p.deleting and p.phase in ("Running", "Pending", "Unknown")]
+        adopted = [
+            p for p in workload.pods if not p.deleting and p.phase in ("Running", "Pending", "Unknown")
+        ]
         for i in range(workload.replicas):
             rs.created += 1
             pod = plane.make_pod(f"{rs.name}/{rs.created}", key, workload.template, rs)
@@ -106,7 +108,9 @@ class Initial:
             run.started_ns = run.listening_ns = -age
             if run.spec.readiness is not None:
                 period = run.spec.readiness.period_seconds * SECOND
-                run.worker_ns = int(plane.dice.unit(Purpose.PHASE, f"probe/{pod.name}/{run.spec.name}") * period)
+                run.worker_ns = int(
+                    plane.dice.unit(Purpose.PHASE, f"probe/{pod.name}/{run.spec.name}") * period
+                )
             if run.server is not None:
                 plane.timeline.truth(0, run.server, TruthKind.LISTEN)
         for state in plane.services_of(pod):

@@ -274,7 +274,7 @@ class Kubelet:
             return
         pod.terminating = True
         now = plane.loop.now
-        if pod.started_ns < 0:
+        if not pod.ip:
             plane.loop.at(now + plane.dice.lag("status", pod.name), plane.pod_gone, pod)
             return
         grace = pod.template.termination_grace_period_seconds * SECOND

@@ -256,7 +256,8 @@ class Topology:
         )
         period = client.resolve_every_ns or 0
         phases = [
-            int(dice.unit(Purpose.PHASE, f"resolve/{client.name}/{s}") * period) for s in range(client.sources)
+            int(dice.unit(Purpose.PHASE, f"resolve/{client.name}/{s}") * period)
+            for s in range(client.sources)
         ]
         connect = client.connect_timeout_ns
         return ClientPlan(

@@ -124,7 +124,9 @@ class ClientDraws:
                 units = int(gaps[-1])
                 arrival = self.curve.invert(gaps)
                 route = route_rng.integers(0, 1 << 64, dtype=np.uint64, size=n)
-                keep = n if arrival[-1] < self.duration_ns else int(np.searchsorted(arrival, self.duration_ns))
+                keep = (
+                    n if arrival[-1] < self.duration_ns else int(np.searchsorted(arrival, self.duration_ns))
+                )
                 drawn = {law: _sample(law, rng, n)[:keep] for law, rng in zip(laws, law_rngs, strict=True)}
                 if keep:
                     yield Slot(

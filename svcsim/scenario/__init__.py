@@ -1,1 +1,1 @@
-"""TODO-doc."""
+from svcsim.scenario._standin import *

@@ -80,8 +80,8 @@ def stories(draw: st.DrawFn) -> Story:
             connect_timeout_ns=draw(timeouts),
             request_timeout_ns=draw(timeouts),
             ladder=tuple(sorted(draw(st.sets(st.integers(1, 14), max_size=3)))),
-            repick_key=draw(st.integers(0, 1 << 64)),
-            resolve_key=draw(st.integers(0, 1 << 64)),
+            repick_key=draw(st.integers(0, (1 << 64) - 1)),
+            resolve_key=draw(st.integers(0, (1 << 64) - 1)),
         )
     for _ in range(draw(st.integers(0, 3))):
         story.job(

@@ -106,9 +106,9 @@ def test_rule_7_the_cause_is_lag_when_a_server_of_the_view_listens(on_empty: OnE
 def test_rule_7_a_server_of_another_view_is_no_reason() -> None:
     story = Story()
     story.pod(view=1)
-    story.believe(0, observer=0)
     story.client(Arrive(5))
-    assert story.fates() == ["0.0 REFUSED NO_ENDPOINT 5"]
+    story.client(Arrive(5), view=1)
+    assert story.fates() == ["0.0 REFUSED NO_ENDPOINT 5", "1.0 REFUSED NOT_YET_PROGRAMMED 5"]
 
 
 # R8
@@ -168,12 +168,12 @@ def test_rule_8_after_an_unsent_reject_the_next_syn_is_routed_anew() -> None:
     pods = [story.pod() for _ in range(3)]
     story.believe(0)
     story.believe(12, *pods)
-    key = key_that_picks((1, 2), 3, [(6, 2), (7, 1)])
+    key = key_that_picks((1, 0), 3, [(6, 2), (7, 1)])
     burst = [Arrive(1, source=0) for _ in range(6)]
     story.client(*burst, Arrive(1, lo=LAST), Arrive(3, lo=LAST), repick_key=key, ladder=(10, 30))
     assert story.log()[6:] == [
         "0.6 source 0 at 1: observer 0 version 1 server 1 syns 3, connected 31 start 31 end 34 OK NONE",
-        "0.7 source 0 at 3: observer 0 version 1 server 2 syns 2, connected 13 start 13 end 16 OK NONE",
+        "0.7 source 0 at 3: observer 0 version 1 server 0 syns 2, connected 13 start 13 end 16 OK NONE",
     ]
 
 
@@ -322,7 +322,7 @@ def test_rule_12_success_resolves_nothing() -> None:
     a, b = story.pod(), story.pod()
     story.believe(0, a)
     story.believe(3, b)
-    story.client(Arrive(1, service=0), Arrive(5), **ON_FAILURE)
+    story.client(Arrive(1, service=3), Arrive(5), **ON_FAILURE)
     assert story.column("server") == [a, a]
 
 

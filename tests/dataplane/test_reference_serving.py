@@ -132,7 +132,7 @@ def test_rule_13_no_worker_limit_is_no_queue() -> None:
     ],
 )
 def test_rule_13_a_full_queue(full: QueueFull, fate: str, syns: int) -> None:
-    story, _ = one_pod(queue=2, full=full)
+    story, _ = one_pod(queue=2, full=full, vanished_after=3)
     story.client(*(Arrive(1 + k, service=25) for k in range(4)), ladder=(10, 20))
     assert story.fates() == ["0.0 OK NONE 26", "0.1 OK NONE 51", "0.2 OPEN NONE -1", fate]
     assert story.column("syns") == [1, 1, 1, syns]
@@ -355,7 +355,7 @@ def test_rule_17_a_job_has_no_ladder() -> None:
     ("full", "fate"), [(QueueFull.REJECT, "REJECTED 6"), (QueueFull.DROP, "CONNECT_TIMEOUT 16")]
 )
 def test_rule_17_a_job_waits_in_the_queue_or_finds_it_full(full: QueueFull, fate: str) -> None:
-    story, pod = one_pod(queue=1, full=full)
+    story, pod = one_pod(queue=1, full=full, vanished_after=3)
     story.client(Arrive(4, service=5))
     story.job(5, pod, service=3)
     story.job(6, pod)

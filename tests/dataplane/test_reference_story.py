@@ -57,6 +57,10 @@ class HandDraws:
     n_sources: int
     n_groups: int
 
+    @property
+    def services(self) -> dict[int, str]:
+        return dict.fromkeys(range(self.n_groups), "by hand")
+
     def slots(self, size: int) -> Iterator[Slot]:
         for first in range(0, len(self.requests), size):
             part = self.requests[first : first + size]

@@ -101,8 +101,12 @@ def random_world(seed: int) -> World:
                 resolve=dice.choice(list(Resolve)),
                 resolve_period_ns=dice.choice([500 * MS, SECOND, 2 * SECOND]),
                 resolver=dice.randrange(n_observers),
-                phase_ns=np.array([dice.randrange(0, 2 * SECOND, grid) for _ in range(sources)], dtype=np.int64),
-                observer_of_source=np.array([dice.randrange(n_observers) for _ in range(sources)], dtype=np.int32),
+                phase_ns=np.array(
+                    [dice.randrange(0, 2 * SECOND, grid) for _ in range(sources)], dtype=np.int64
+                ),
+                observer_of_source=np.array(
+                    [dice.randrange(n_observers) for _ in range(sources)], dtype=np.int32
+                ),
                 icmp_limited=dice.random() < 0.8,
                 connect_timeout_ns=dice.choice([200 * MS, SECOND, 2500 * MS, 127 * SECOND]),
                 request_timeout_ns=dice.choice([300 * MS, SECOND, 2 * SECOND, NEVER]),

@@ -87,6 +87,7 @@ class VectorisedEngine:
             np.zeros((0, self._seconds), dtype=np.int32),
             np.array([keep], dtype=np.int64),
             np.zeros(1, dtype=np.float64),
+            np.zeros(kernel.OPEN_COLUMNS, dtype=np.int64),
         )
 
     # -- what the joint of the planes calls
@@ -219,7 +220,9 @@ class VectorisedEngine:
                 self._drain()
                 need = int(self._scalars[state.OPEN_SIZE]) + 64
                 if len(self._out.rows) < need:
-                    self._out = self._out._replace(rows=np.zeros((2 * need, state.OUT_COLUMNS), dtype=np.int64))
+                    self._out = self._out._replace(
+                        rows=np.zeros((2 * need, state.OUT_COLUMNS), dtype=np.int64)
+                    )
             case kernel.GROW_HEAP:
                 self._grow_heap()
             case kernel.GROW_OPEN:
@@ -302,7 +305,16 @@ class VectorisedEngine:
         )
         if old is not None:
             k = len(old.state)
-            for name in ("state", "group", "next_cut", "last_end", "accepted", "free", "ring_head", "ring_len"):
+            for name in (
+                "state",
+                "group",
+                "next_cut",
+                "last_end",
+                "accepted",
+                "free",
+                "ring_head",
+                "ring_len",
+            ):
                 getattr(new, name)[:k] = getattr(old, name)
             new = new._replace(listening=old.listening)
         return new

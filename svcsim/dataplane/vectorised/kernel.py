@@ -14,7 +14,17 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from svcsim.dataplane.contract import Cause, OnEmpty, Outcome, QueueFull, Rank, Reach, Resolve, ServerState, TruthKind
+from svcsim.dataplane.contract import (
+    Cause,
+    OnEmpty,
+    Outcome,
+    QueueFull,
+    Rank,
+    Reach,
+    Resolve,
+    ServerState,
+    TruthKind,
+)
 from svcsim.dataplane.vectorised.state import (
     BELIEF_AT,
     HEAP_SIZE,
@@ -28,7 +38,16 @@ from svcsim.dataplane.vectorised.state import (
     WINDOW_OPENED,
 )
 
-__all__ = ["DONE", "GROW_HEAP", "GROW_LOG", "GROW_OPEN", "GROW_WAIT", "NEED_OUTPUT", "NEED_SLOT", "run_window"]
+__all__ = [
+    "DONE",
+    "GROW_HEAP",
+    "GROW_LOG",
+    "GROW_OPEN",
+    "GROW_WAIT",
+    "NEED_OUTPUT",
+    "NEED_SLOT",
+    "run_window",
+]
 
 DONE, NEED_SLOT, NEED_OUTPUT, GROW_HEAP, GROW_WAIT, GROW_OPEN, GROW_LOG = range(7)
 
@@ -134,7 +153,7 @@ JOB_COLUMNS = 6
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def mix64(x: Any) -> Any:
     """`rng.mix64` on uint64."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -142,7 +161,7 @@ def mix64(x: Any) -> Any:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def u32_at(key: Any, a: Any, b: Any) -> Any:
     """`rng.u32_at(key, a, b)` on uint64."""
     one = np.uint64(1)
@@ -151,7 +170,7 @@ def u32_at(key: Any, a: Any, b: Any) -> Any:
     return mix64(x + _GOLDEN) >> np.uint64(32)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _before(key: Any, i: Any, j: Any) -> Any:
     for k in range(4):
         if key[i, k] != key[j, k]:
@@ -159,7 +178,7 @@ def _before(key: Any, i: Any, j: Any) -> Any:
     return False
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _swap(ev: Any, i: Any, j: Any) -> None:
     for k in range(4):
         ev.key[i, k], ev.key[j, k] = ev.key[j, k], ev.key[i, k]
@@ -167,7 +186,7 @@ def _swap(ev: Any, i: Any, j: Any) -> None:
         ev.what[i, k], ev.what[j, k] = ev.what[j, k], ev.what[i, k]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def push(sc: Any, ev: Any, t: Any, rank: Any, client: Any, request: Any, kind: Any, a: Any, b: Any) -> None:
     """Put an event on the heap; the caller has seen to room."""
     i = sc[HEAP_SIZE]
@@ -187,7 +206,7 @@ def push(sc: Any, ev: Any, t: Any, rank: Any, client: Any, request: Any, kind: A
         i = up
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _pop(sc: Any, ev: Any) -> None:
     """Drop the first event of the heap."""
     n = sc[HEAP_SIZE] - 1
@@ -206,83 +225,66 @@ def _pop(sc: Any, ev: Any) -> None:
         i = low
 
 
-@njit(cache=True, nogil=True)
-def _emit(
-    sc: Any,
-    out: Any,
-    client: Any,
-    request: Any,
-    source: Any,
-    arrival: Any,
-    observer: Any,
-    version: Any,
-    server: Any,
-    syns: Any,
-    connected: Any,
-    start: Any,
-    end: Any,
-    outcome: Any,
-    cause: Any,
-) -> None:
-    """Tally a settled request and keep its record if asked to; the caller has seen to room."""
-    out.count[client, outcome, cause] += 1
-    if outcome == _OK:
-        out.bits[0] = np.float64(end - arrival)
-        place = out.bits.view(np.int64)[0] >> 46
-        out.hist[client, max(place - (1023 << 6), 0)] += 1
-    if out.keep[0] == 2 or (out.keep[0] == 1 and outcome != _OK):
-        row = out.rows[sc[OUT_SIZE]]
-        sc[OUT_SIZE] += 1
-        row[0] = client
-        row[1] = request
-        row[2] = source
-        row[3] = arrival
-        row[4] = observer
-        row[5] = version
-        row[6] = server
-        row[7] = syns
-        row[8] = connected
-        row[9] = start
-        row[10] = end
-        row[11] = outcome
-        row[12] = cause
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _finish(
-    sc: Any,
-    cl: Any,
-    ev: Any,
-    work: Any,
-    out: Any,
-    client: Any,
-    request: Any,
-    source: Any,
-    arrival: Any,
-    observer: Any,
-    version: Any,
-    server: Any,
-    syns: Any,
-    connected: Any,
-    start: Any,
-    end: Any,
-    outcome: Any,
-    cause: Any,
+    sc: Any, cl: Any, ev: Any, work: Any, out: Any, row: Any, end: Any, outcome: Any, cause: Any
 ) -> None:
-    """A request is settled at `end`: record it, and let an ON_FAILURE source look its address up again (R12)."""
+    """The request of an open-table row is settled at `end`: tally it, keep its record if asked to (the caller has
+    seen to room), and let an ON_FAILURE source look its address up again (R12)."""
+    client = row[O_CLIENT]
+    request = row[O_REQUEST]
     if client == JOB_CLIENT:
         work.job[request, J_OUTCOME] = outcome
         work.job[request, J_END] = end
         return
-    _emit(
-        sc, out, client, request, source, arrival, observer, version, server, syns, connected, start, end,
-        outcome, cause,
-    )  # fmt: skip
-    if cl.resolve[client] == _ON_FAILURE and cl.reach[client] == _R_PINNED and outcome not in (_OK, _NOT_SENT):
-        push(sc, ev, end, _COMPLETION, client, request, _K_RESOLVE, source, server)
+    out.count[client, outcome, cause] += 1
+    if outcome == _OK:
+        out.bits[0] = np.float64(end - row[O_ARRIVAL])
+        place = out.bits.view(np.int64)[0] >> 46
+        out.hist[client, max(place - (1023 << 6), 0)] += 1
+    elif outcome != _NOT_SENT and cl.resolve[client] == _ON_FAILURE and cl.reach[client] == _R_PINNED:
+        push(sc, ev, end, _COMPLETION, client, request, _K_RESOLVE, row[O_SOURCE], row[O_SERVER])
+    if out.keep[0] == 2 or (out.keep[0] == 1 and outcome != _OK):
+        record = out.rows[sc[OUT_SIZE]]
+        sc[OUT_SIZE] += 1
+        record[0] = client
+        record[1] = request
+        record[2] = row[O_SOURCE]
+        record[3] = row[O_ARRIVAL]
+        record[4] = row[O_OBSERVER]
+        record[5] = row[O_VERSION]
+        record[6] = row[O_SERVER]
+        record[7] = row[O_SYNS]
+        record[8] = row[O_CONNECTED]
+        record[9] = row[O_START]
+        record[10] = end
+        record[11] = outcome
+        record[12] = cause
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
+def _give_up(
+    sc: Any, cl: Any, ev: Any, work: Any, out: Any, w: Any, end: Any, outcome: Any, cause: Any
+) -> None:
+    """A connecting request ends at `end` without having been accepted."""
+    row = work.wait[w]
+    record = out.scratch
+    record[O_CLIENT] = row[W_CLIENT]
+    record[O_REQUEST] = row[W_REQUEST]
+    record[O_SOURCE] = row[W_SOURCE]
+    record[O_ARRIVAL] = row[W_ARRIVAL]
+    record[O_SYNS] = row[W_SYNS]
+    record[O_SERVER] = row[W_SERVER]
+    record[O_CONNECTED] = -1
+    record[O_START] = -1
+    record[O_OBSERVER] = row[W_OBSERVER]
+    record[O_VERSION] = row[W_VERSION]
+    row[W_NEXT] = sc[WAIT_FREE]
+    sc[WAIT_FREE] = w
+    _finish(sc, cl, ev, work, out, record, end, outcome, cause)
+
+
+@njit(cache=True, nogil=True, _nrt=False)
 def _pick_pinned(cl: Any, rows: Any, client: Any, source: Any, m: Any, version: Any) -> None:
     """Resolution m of a source from `version` (R12)."""
     flat = cl.source_at[client] + source
@@ -295,7 +297,7 @@ def _pick_pinned(cl: Any, rows: Any, client: Any, source: Any, m: Any, version: 
         cl.target[flat] = rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _version_then(sc: Any, rows: Any, pair: Any, instant: Any) -> Any:
     """The version a pair held at `instant`, rows of that instant included."""
     for k in range(sc[LOG_SIZE] - 1, -1, -1):
@@ -304,7 +306,7 @@ def _version_then(sc: Any, rows: Any, pair: Any, instant: Any) -> Any:
     return -1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _pull(sc: Any, cl: Any, rows: Any, client: Any, source: Any, t: Any) -> None:
     """Bring an EVERY source up to date: its last re-resolution before t (R12, rank PULL)."""
     flat = cl.source_at[client] + source
@@ -318,7 +320,7 @@ def _pull(sc: Any, cl: Any, rows: Any, client: Any, source: Any, t: Any) -> None
         _pick_pinned(cl, rows, client, source, m, _version_then(sc, rows, cl.resolver_pair[client], instant))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _place(sv: Any, server: Any, t: Any, service: Any) -> Any:
     """R13: the start of a request at a LISTENING server, or -1 where the queue is full."""
     group = sv.group[server]
@@ -351,114 +353,68 @@ def _place(sv: Any, server: Any, t: Any, service: Any) -> Any:
     return start
 
 
-@njit(cache=True, nogil=True)
-def _accepted(
-    until: Any,
-    sc: Any,
-    sv: Any,
-    cl: Any,
-    ev: Any,
-    work: Any,
-    out: Any,
-    client: Any,
-    request: Any,
-    source: Any,
-    arrival: Any,
-    observer: Any,
-    version: Any,
-    server: Any,
-    syns: Any,
-    t: Any,
-    start: Any,
-    end: Any,
-    deadline: Any,
-) -> None:
-    """R14, R15 for a request just accepted at t; what this window can't settle goes to the open table."""
-    if client != JOB_CLIENT:
-        out.load[server, t // SECOND] += 1
+@njit(cache=True, nogil=True, _nrt=False)
+def _accepted(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any) -> None:
+    """R14, R15 for the request just accepted that out.scratch describes; what this window can't settle goes to
+    the open table."""
+    row = out.scratch
+    server = row[O_SERVER]
+    end = row[O_END]
+    if row[O_CLIENT] != JOB_CLIENT:
+        out.load[server, row[O_CONNECTED] // SECOND] += 1
         sv.accepted[server] += 1
     cut = sv.next_cut[server]
-    first = min(end, deadline)
-    settled = 0
-    if cut <= first:
-        _finish(
-            sc, cl, ev, work, out, client, request, source, arrival, observer, version, server, syns, t, start,
-            cut, _EOF if start < cut else _RESET, _C_CUT,
-        )  # fmt: skip
-        return
-    if first < until:
-        settled = 1
-        if end <= deadline:
-            _finish(
-                sc, cl, ev, work, out, client, request, source, arrival, observer, version, server, syns, t,
-                start, end, _OK, _C_NONE,
-            )  # fmt: skip
-        else:
-            _finish(
-                sc, cl, ev, work, out, client, request, source, arrival, observer, version, server, syns, t,
-                start, deadline, _REQUEST_TIMEOUT, _C_OVERLOAD if start > t else _C_SLOW,
-            )  # fmt: skip
+    row[O_SETTLED] = 0
+    _settle(until, cut, sc, cl, ev, work, out, row)
     if end >= until and cut > end:
-        row = work.open[sc[OPEN_SIZE]]
+        kept = work.open[sc[OPEN_SIZE]]
         sc[OPEN_SIZE] += 1
-        row[O_CLIENT] = client
-        row[O_REQUEST] = request
-        row[O_SOURCE] = source
-        row[O_ARRIVAL] = arrival
-        row[O_SYNS] = syns
-        row[O_SERVER] = server
-        row[O_CONNECTED] = t
-        row[O_START] = start
-        row[O_END] = end
-        row[O_DEADLINE] = deadline
-        row[O_OBSERVER] = observer
-        row[O_VERSION] = version
-        row[O_SETTLED] = settled
+        for column in range(OPEN_COLUMNS):
+            kept[column] = row[column]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
+def _settle(until: Any, cut: Any, sc: Any, cl: Any, ev: Any, work: Any, out: Any, row: Any) -> None:
+    """Settle an accepted request if this window decides it."""
+    end = row[O_END]
+    deadline = row[O_DEADLINE]
+    first = min(end, deadline)
+    if cut <= first:
+        row[O_SETTLED] = 1
+        _finish(sc, cl, ev, work, out, row, cut, _EOF if row[O_START] < cut else _RESET, _C_CUT)
+    elif first < until:
+        row[O_SETTLED] = 1
+        outcome = _OK
+        cause = _C_NONE
+        if end > deadline:
+            outcome = _REQUEST_TIMEOUT
+            cause = _C_OVERLOAD if row[O_START] > row[O_CONNECTED] else _C_SLOW
+        _finish(sc, cl, ev, work, out, row, first, outcome, cause)
+
+
+@njit(cache=True, nogil=True, _nrt=False)
 def _settle_open(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any) -> None:
     """At a window's start: settle what the new window decides about the open table."""
     kept = 0
     for i in range(sc[OPEN_SIZE]):
         row = work.open[i]
-        end = row[O_END]
-        deadline = row[O_DEADLINE]
         cut = sv.next_cut[row[O_SERVER]]
-        first = min(end, deadline)
         if row[O_SETTLED] == 0:
-            at = np.int64(-1)
-            outcome = _OK
-            cause = _C_NONE
-            if cut <= first:
-                at = cut
-                outcome = _EOF if row[O_START] < cut else _RESET
-                cause = _C_CUT
-            elif first < until:
-                at = first
-                if end > deadline:
-                    outcome = _REQUEST_TIMEOUT
-                    cause = _C_OVERLOAD if row[O_START] > row[O_CONNECTED] else _C_SLOW
-            if at >= 0:
-                row[O_SETTLED] = 1
-                _finish(
-                    sc, cl, ev, work, out, row[O_CLIENT], row[O_REQUEST], row[O_SOURCE], row[O_ARRIVAL],
-                    row[O_OBSERVER], row[O_VERSION], row[O_SERVER], row[O_SYNS], row[O_CONNECTED], row[O_START],
-                    at, outcome, cause,
-                )  # fmt: skip
-        if end >= until and cut > end:
+            _settle(until, cut, sc, cl, ev, work, out, row)
+        if row[O_END] >= until and cut > row[O_END]:
             if kept != i:
-                work.open[kept] = row
+                for column in range(OPEN_COLUMNS):
+                    work.open[kept, column] = row[column]
             kept += 1
     sc[OPEN_SIZE] = kept
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _empty_cause(sv: Any, view: Any) -> Any:
     return _C_NOT_PROGRAMMED if sv.listening[view] > 0 else _C_NO_ENDPOINT
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _icmp_sent(cl: Any, flat: Any, t: Any) -> Any:
     """R9: does the kernel still send this source an ICMP error at t?"""
     tokens = min(ICMP_BURST, cl.icmp_tokens[flat] + t - cl.icmp_last[flat])
@@ -468,7 +424,7 @@ def _icmp_sent(cl: Any, flat: Any, t: Any) -> Any:
     return sent
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _wait_on(sc: Any, cl: Any, ev: Any, work: Any, w: Any) -> None:
     """Put the next thing that can happen to a connecting request on the heap (R8, R10)."""
     row = work.wait[w]
@@ -488,7 +444,7 @@ def _wait_on(sc: Any, cl: Any, ev: Any, work: Any, w: Any) -> None:
     push(sc, ev, at, rank, client, row[W_REQUEST], _K_WAIT, w, 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _syn(
     until: Any,
     vanished_after: Any,
@@ -554,13 +510,22 @@ def _syn(
             service = work.wait_service[w, cl.law[client, sv.group[server]]]
             start = _place(sv, server, t, service)
             if start >= 0:
-                deadline = row[W_ARRIVAL] + cl.request_timeout[client]
-                _accepted(
-                    until, sc, sv, cl, ev, work, out, client, row[W_REQUEST], source, row[W_ARRIVAL],
-                    row[W_OBSERVER], row[W_VERSION], server, row[W_SYNS], t, start, start + service, deadline,
-                )  # fmt: skip
+                record = out.scratch
+                record[O_CLIENT] = client
+                record[O_REQUEST] = row[W_REQUEST]
+                record[O_SOURCE] = source
+                record[O_ARRIVAL] = row[W_ARRIVAL]
+                record[O_SYNS] = row[W_SYNS]
+                record[O_SERVER] = server
+                record[O_CONNECTED] = t
+                record[O_START] = start
+                record[O_END] = start + service
+                record[O_DEADLINE] = row[W_ARRIVAL] + cl.request_timeout[client]
+                record[O_OBSERVER] = row[W_OBSERVER]
+                record[O_VERSION] = row[W_VERSION]
                 row[W_NEXT] = sc[WAIT_FREE]
                 sc[WAIT_FREE] = w
+                _accepted(until, sc, sv, cl, ev, work, out)
                 return
             cause = _C_OVERLOAD
             if sv.full[sv.group[server]] == _FULL_REJECT:
@@ -578,17 +543,12 @@ def _syn(
             if vanished_after >= 0 and row[W_FAIL_AT] == NEVER:
                 row[W_FAIL_AT] = t + vanished_after
     if outcome != 0:
-        _finish(
-            sc, cl, ev, work, out, client, row[W_REQUEST], source, row[W_ARRIVAL], row[W_OBSERVER],
-            row[W_VERSION], server, row[W_SYNS], -1, -1, t, outcome, cause,
-        )  # fmt: skip
-        row[W_NEXT] = sc[WAIT_FREE]
-        sc[WAIT_FREE] = w
+        _give_up(sc, cl, ev, work, out, w, t, outcome, cause)
     else:
         _wait_on(sc, cl, ev, work, w)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _heap_event(
     until: Any, vanished_after: Any, sc: Any, sv: Any, cl: Any, rows: Any, ev: Any, work: Any, out: Any
 ) -> None:
@@ -621,17 +581,22 @@ def _heap_event(
         if rank == _COMPLETION:
             outcome = _UNREACHABLE
             cause = _C_RESOLVER if cl.reach[client] == _R_PINNED else _C_STALE
-        _finish(
-            sc, cl, ev, work, out, client, request, row[W_SOURCE], row[W_ARRIVAL], row[W_OBSERVER],
-            row[W_VERSION], row[W_SERVER], row[W_SYNS], -1, -1, t, outcome, cause,
-        )  # fmt: skip
-        row[W_NEXT] = sc[WAIT_FREE]
-        sc[WAIT_FREE] = a
+        _give_up(sc, cl, ev, work, out, a, t, outcome, cause)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _job_event(
-    until: Any, vanished_after: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any, job: Any, rank: Any, t: Any
+    until: Any,
+    vanished_after: Any,
+    sc: Any,
+    sv: Any,
+    cl: Any,
+    ev: Any,
+    work: Any,
+    out: Any,
+    job: Any,
+    rank: Any,
+    t: Any,
 ) -> None:
     """R17: an injected job arrives, or its silence ends at its deadline."""
     row = work.job[job]
@@ -646,10 +611,20 @@ def _job_event(
     if state == _LISTENING:
         start = _place(sv, server, t, row[J_SERVICE])
         if start >= 0:
-            _accepted(
-                until, sc, sv, cl, ev, work, out, JOB_CLIENT, job, 0, t, -1, -1, server, 1, t, start,
-                start + row[J_SERVICE], deadline,
-            )  # fmt: skip
+            record = out.scratch
+            record[O_CLIENT] = JOB_CLIENT
+            record[O_REQUEST] = job
+            record[O_SOURCE] = 0
+            record[O_ARRIVAL] = t
+            record[O_SYNS] = 1
+            record[O_SERVER] = server
+            record[O_CONNECTED] = t
+            record[O_START] = start
+            record[O_END] = start + row[J_SERVICE]
+            record[O_DEADLINE] = deadline
+            record[O_OBSERVER] = -1
+            record[O_VERSION] = -1
+            _accepted(until, sc, sv, cl, ev, work, out)
             return
         if sv.full[sv.group[server]] == _FULL_REJECT:
             outcome = _REJECTED
@@ -666,7 +641,7 @@ def _job_event(
         push(sc, ev, deadline, _DEADLINE, JOB_CLIENT, job, _K_JOB, 0, 0)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
     """Apply the next row of the truth (R11, R14)."""
     k = sc[TRUTH_AT]
@@ -700,7 +675,7 @@ def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
             sv.listening[sv.views[v]] += step
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, _nrt=False)
 def run_window(
     until: Any,
     vanished_after: Any,
@@ -854,10 +829,20 @@ def run_window(
                     fast_ok += 1
                     i += 1
                     continue
-                _accepted(
-                    until, sc, sv, cl, ev, work, out, client, first_request + i, source, t,
-                    -1 if pinned else cl.observer[flat], version, server, 1, t, start, end, t + timeout,
-                )  # fmt: skip
+                record = out.scratch
+                record[O_CLIENT] = client
+                record[O_REQUEST] = first_request + i
+                record[O_SOURCE] = source
+                record[O_ARRIVAL] = t
+                record[O_SYNS] = 1
+                record[O_SERVER] = server
+                record[O_CONNECTED] = t
+                record[O_START] = start
+                record[O_END] = end
+                record[O_DEADLINE] = t + timeout
+                record[O_OBSERVER] = -1 if pinned else cl.observer[flat]
+                record[O_VERSION] = version
+                _accepted(until, sc, sv, cl, ev, work, out)
                 i += 1
             else:
                 # everything else goes through the wait table

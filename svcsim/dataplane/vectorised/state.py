@@ -150,7 +150,8 @@ class Work(NamedTuple):
 
 
 class Output(NamedTuple):
-    """Tallies and records. keep int64 (1,): 0 tallies only, 1 failures too, 2 every request."""
+    """Tallies and records. keep int64 (1,): 0 tallies only, 1 failures too, 2 every request.
+    bits, scratch: room for a float's bits and for a row of the open table."""
 
     rows: Array
     count: Array
@@ -158,6 +159,7 @@ class Output(NamedTuple):
     load: Array
     keep: Array
     bits: Array
+    scratch: Array
 
 
 def empty_rows() -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -1,0 +1,1 @@
+"""Reads one replication: from its histories and records to rows, delays and reasons."""

@@ -1,0 +1,190 @@
+"""Expected failures of a replication, from its two histories alone: variance-free, and no engine's code.
+
+For a client that opens fresh connections the failures at the first SYN are a thinned Poisson process, so
+their mean is the integral of rate x (listed servers that do not accept) / listed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from svcsim.dataplane.contract import ClientPlan, OnEmpty, Plan, Reach, Resolve
+from svcsim.results.reading.truth import Beliefs, Lists, Truth
+from svcsim.scenario import Rate, Scenario
+
+__all__ = ["Rates", "expected_failures"]
+
+Int64 = npt.NDArray[np.int64]
+Float64 = npt.NDArray[np.float64]
+UInt64 = npt.NDArray[np.uint64]
+
+_CHUNK = 1 << 20
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Rates:
+    """The integral of one client's piecewise constant rate."""
+
+    def __init__(self, scenario: Scenario, client: int) -> None:
+        own = scenario.clients[client]
+        rate = {0: own.rate_per_s}
+        for event in scenario.events:
+            if isinstance(event, Rate) and event.client == own.name and event.at_ns < scenario.duration_ns:
+                rate[event.at_ns] = event.rate_per_s
+        starts = sorted(rate)
+        self._knots = np.array([*starts, scenario.duration_ns], dtype=np.int64)
+        spans = np.diff(self._knots) * 1e-9 * np.array([rate[at] for at in starts])
+        self._cumulated = np.concatenate(([0.0], np.cumsum(spans)))
+
+    def until(self, t_ns: Int64) -> Float64:
+        """Expected requests before each instant."""
+        return np.interp(t_ns, self._knots, self._cumulated)
+
+    @property
+    def end_ns(self) -> int:
+        """The run's end."""
+        return int(self._knots[-1])
+
+    @property
+    def total(self) -> float:
+        """Expected requests of the whole run."""
+        return float(self._cumulated[-1])
+
+
+class _Accepting:
+    """The spells in which each server accepts: from_ns, to_ns int64 (k, n_servers), k the most spells of one."""
+
+    def __init__(self, truth: Truth) -> None:
+        server, begin, end = truth.listening()
+        new = np.ones(len(server), dtype=bool)
+        new[1:] = server[1:] != server[:-1]
+        firsts = np.flatnonzero(new)
+        ordinal = np.arange(len(server)) - np.repeat(firsts, np.diff(np.append(firsts, len(server))))
+        shape = (int(ordinal.max(initial=-1)) + 1, truth.n_servers)
+        self.from_ns = np.zeros(shape, dtype=np.int64)
+        self.to_ns = np.zeros(shape, dtype=np.int64)
+        self.from_ns[ordinal, server] = begin
+        self.to_ns[ordinal, server] = end
+
+    def served(self, rates: Rates, server: Int64, begin: Int64, end: Int64) -> Float64:
+        """Expected requests in [begin, end) while the server accepts, element by element."""
+        total = np.zeros(len(server))
+        for low, high in zip(self.from_ns, self.to_ns, strict=True):
+            a, b = low[server], high[server]
+            total += rates.until(np.clip(end, a, b)) - rates.until(np.clip(begin, a, b))
+        return total
+
+
+def expected_failures(
+    scenario: Scenario, plan: Plan, truth: Truth, beliefs: Beliefs, lists: Lists
+) -> npt.NDArray[np.float64]:
+    """Expected failures of each client, float64 (n_clients,), given what was true and what was believed.
+
+    It counts the requests whose first SYN meets a server that does not accept, or an empty list: refused,
+    unreachable, misdelivered, connect time-outs and DNS failures. It does not count work cut in flight,
+    overload or slow service; and it counts a request that a later SYN saves within its connect time-out (a
+    silent server that begins to listen, an ICMP-limited empty list that fills), and one still open at the
+    run's end. Re-resolution on failure depends on the dice of single requests: NaN.
+    """
+    accepting = _Accepting(truth)
+    found = np.empty(len(plan.clients))
+    for k, client in enumerate(plan.clients):
+        rates = Rates(scenario, k)
+        if client.reach == Reach.NONE:
+            found[k] = rates.total
+        elif client.reach == Reach.BELIEF:
+            found[k] = _believing(client, rates, accepting, beliefs, lists)
+        elif client.resolve == Resolve.ON_FAILURE:
+            found[k] = np.nan
+        else:
+            found[k] = _pinned(client, rates, accepting, beliefs, lists)
+    return found
+
+
+def _believing(
+    client: ClientPlan, rates: Rates, accepting: _Accepting, beliefs: Beliefs, lists: Lists
+) -> float:
+    """Sweep over what each observer of the client held."""
+    sources = np.bincount(client.observer_of_source)
+    steps, version = beliefs.of(client.view)
+    observer, begin = steps.group, steps.t
+    end = np.full(len(begin), rates.end_ns, dtype=np.int64)
+    same = observer[1:] == observer[:-1]
+    end[:-1][same] = begin[1:][same]
+    share = np.zeros(len(begin))
+    routes = observer < len(sources)
+    share[routes] = sources[observer[routes]] / client.n_sources
+    use = (share > 0) & (end > begin)
+    version, begin, end, share = version[use], begin[use], end[use], share[use]
+    mass = (rates.until(end) - rates.until(begin)) * share
+    unheard = rates.total - float(mass.sum())
+    failing = 0.0
+    empty = lists.size[version] == 0
+    if client.on_empty != OnEmpty.NOT_SENT:
+        failing += unheard + float(mass[empty].sum())
+    version, begin, end, share, mass = (
+        version[~empty],
+        begin[~empty],
+        end[~empty],
+        share[~empty],
+        mass[~empty],
+    )
+    size = lists.size[version]
+    edges = np.searchsorted(np.cumsum(size), np.arange(_CHUNK, int(size.sum()) + _CHUNK, _CHUNK)) + 1
+    low = 0
+    for edge in edges.tolist():
+        part = slice(low, edge)
+        low = edge
+        n = size[part]
+        pair = np.repeat(np.arange(len(n)), n)
+        offset = np.arange(len(pair)) - np.repeat(np.cumsum(n) - n, n)
+        server = lists.servers[lists.at[version[part]][pair] + offset]
+        served = accepting.served(rates, server, begin[part][pair], end[part][pair])
+        served *= (share[part] / np.maximum(n, 1))[pair]
+        failing += float(mass[part].sum()) - float(served.sum())
+    return max(failing, 0.0)
+
+
+def _pinned(
+    client: ClientPlan, rates: Rates, accepting: _Accepting, beliefs: Beliefs, lists: Lists
+) -> float:
+    """Sweep over the address that each source holds (R12), drawn as the contract says."""
+    n = client.n_sources
+    source = np.arange(n)
+    number = np.zeros(n, dtype=np.int64)
+    begin = np.zeros(n, dtype=np.int64)
+    if client.resolve == Resolve.EVERY:
+        period, phase = client.resolve_period_ns, client.phase_ns
+        times = np.maximum(-((phase - rates.end_ns) // period), 0)
+        k = np.arange(int(times.sum())) - np.repeat(np.cumsum(times) - times, times)
+        source = np.concatenate((source, np.repeat(source, times)))
+        number = np.concatenate((number, k + 1))
+        begin = np.concatenate((begin, np.repeat(phase, times) + k * period))
+        order = np.lexsort((number, source))
+        source, number, begin = source[order], number[order], begin[order]
+    end = np.full(len(source), rates.end_ns, dtype=np.int64)
+    same = source[1:] == source[:-1]
+    end[:-1][same] = begin[1:][same]
+    version, _ = beliefs.held(client.view, np.full(len(source), client.resolver), begin)
+    size = np.where(version >= 0, lists.size[version], 0)
+    draw = _u32_at(client.resolve_key, source, number)
+    has = size > 0
+    pick = (draw[has] * size[has].astype(np.uint64)) >> np.uint64(32)
+    server = lists.servers[lists.at[version[has]] + pick.astype(np.int64)]
+    served = accepting.served(rates, server, begin[has], end[has]).sum() / n
+    return max(rates.total - float(served), 0.0)
+
+
+def _u32_at(key: int, a: Int64, b: Int64) -> UInt64:
+    """`rng.u32_at(key, a, b)` of each pair, as uint64."""
+    with np.errstate(over="ignore"):
+        x = _mix(np.uint64(key) + _GOLDEN * (a.astype(np.uint64) + np.uint64(1)))
+        x = _mix(x + _GOLDEN * (b.astype(np.uint64) + np.uint64(1)))
+        return _mix(x + _GOLDEN) >> np.uint64(32)
+
+
+def _mix(x: UInt64) -> UInt64:
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -1,0 +1,188 @@
+"""Which change took a server off a list, or filled an empty one, and how far it had come at an instant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from svcsim.controlplane import ControlRun
+from svcsim.controlplane.endpointslices import Change
+from svcsim.controlplane.observers import Adoptions
+from svcsim.results.reading.truth import Beliefs, Steps
+
+__all__ = ["STAGE_NAMES", "Pipeline", "Stage", "Stream"]
+
+Int64 = npt.NDArray[np.int64]
+Int8 = npt.NDArray[np.int8]
+
+
+class Stage(IntEnum):
+    """Where the blame lies: five stages from truth to belief in order, then what is not a lag of lists."""
+
+    NONE = 0
+    DETECTION = 1
+    ENDPOINT_SLICE = 2
+    WATCH = 3
+    MIN_SYNC = 4
+    SYNC = 5
+    RESOLVER = 6
+    CONTROLLER = 7
+    READINESS = 8
+    GRACE = 9
+    QUEUE = 10
+    SERVICE = 11
+    NETWORK = 12
+
+
+STAGE_NAMES = (
+    "",
+    "detection",
+    "endpointSlice",
+    "watch",
+    "minSync",
+    "sync",
+    "resolver",
+    "controller",
+    "readiness",
+    "grace",
+    "queue",
+    "service",
+    "network",
+)
+"""The stages as tables and scenario keys spell them."""
+
+
+class Stream:
+    """Changes of one kind with the instants of their stages; columns of arrays are observers.
+
+    AHEAD stands for a sync that had not begun by the run's end.
+    """
+
+    AHEAD = 1 << 61
+
+    def __init__(self, changes: Sequence[Change], adoptions: Adoptions) -> None:
+        n = len(adoptions.received)
+        self.changes = changes[:n]
+        self.visible = np.array([c.visible_ns for c in self.changes], dtype=np.int64)
+        self.written = np.array([c.write_ns for c in self.changes], dtype=np.int64)
+        self.received = adoptions.received
+        self.sync_start = np.where(adoptions.sync_start < 0, self.AHEAD, adoptions.sync_start)
+        self.committed = np.where(adoptions.committed < 0, self.AHEAD, adoptions.committed)
+        ids = adoptions.observers
+        self._ids = ids
+        self._order = np.argsort(ids)
+
+    def columns(self, observer: Int64) -> Int64:
+        """The column of each observer, -1 if it watches nothing here (the pods themselves)."""
+        if not len(self._ids):
+            return np.full(len(observer), -1, dtype=np.int64)
+        sorted_ids = self._ids[self._order]
+        place = np.minimum(np.searchsorted(sorted_ids, observer), len(sorted_ids) - 1)
+        return np.where(sorted_ids[place] == observer, self._order[place], -1)
+
+
+class Pipeline:
+    """The changes of one replication by what they did to each view.
+
+    removals[view][server], additions[view][server], fills[view]: ordinals of the changes, in the view's stream,
+    that took the server off, put it on, or gave the empty list something to choose.
+    """
+
+    def __init__(
+        self, control: ControlRun, beliefs: Beliefs, versions: Sequence[npt.NDArray[np.int32]]
+    ) -> None:
+        self.slices = Stream(control.changes, control.slice_adoptions)
+        self.pods = Stream(control.pod_changes, control.pod_adoptions)
+        self._stream: dict[int, Stream] = {}
+        self.removals: dict[int, dict[int, list[int]]] = {}
+        self.additions: dict[int, dict[int, list[int]]] = {}
+        self.fills: dict[int, list[int]] = {}
+        lists: dict[int, frozenset[int]] = {}
+        now: dict[int, frozenset[int]] = {}
+        for stream in (self.slices, self.pods):
+            for k, change in enumerate(stream.changes):
+                for view, version in change.versions:
+                    if view not in now:
+                        self._stream[view] = stream
+                        now[view] = self._first(beliefs, view, versions)
+                        self.removals[view], self.additions[view], self.fills[view] = {}, {}, []
+                    before = now[view]
+                    after = lists.get(version)
+                    if after is None:
+                        after = lists[version] = frozenset(versions[version].tolist())
+                    now[view] = after
+                    for server in before - after:
+                        self.removals[view].setdefault(server, []).append(k)
+                    for server in after - before:
+                        self.additions[view].setdefault(server, []).append(k)
+                    if after and not before:
+                        self.fills[view].append(k)
+
+    @staticmethod
+    def _first(beliefs: Beliefs, view: int, versions: Sequence[npt.NDArray[np.int32]]) -> frozenset[int]:
+        """What everybody held of the view before any change."""
+        steps, version = beliefs.of(view)
+        if not len(version) or steps.t[0] > 0:
+            return frozenset()
+        return frozenset(versions[int(version[0])].tolist())
+
+    def moves(self, which: dict[int, dict[int, list[int]]]) -> tuple[Int64, Int64, Int64]:
+        """(server, visible_ns, written_ns) of each of the removals or additions."""
+        rows: list[tuple[int, int, int]] = []
+        for view, by_server in which.items():
+            changes = self._stream[view].changes
+            for server, places in by_server.items():
+                rows += [(server, changes[k].visible_ns, changes[k].write_ns) for k in places]
+        table = np.array(rows, dtype=np.int64).reshape(len(rows), 3)
+        return table[:, 0], table[:, 1], table[:, 2]
+
+    def stage_of_removal(self, view: int, server: Int64, observer: Int64, t: Int64) -> Int8:
+        """Where the change that takes `server` off the observer's list was at `t`, element by element."""
+        found = np.full(len(t), Stage.DETECTION, dtype=np.int8)
+        removals = self.removals.get(view)
+        if removals is None:
+            return found
+        order = np.argsort(server, kind="stable")
+        distinct, firsts = np.unique(server[order], return_index=True)
+        for one, rows in zip(distinct.tolist(), np.split(order, firsts[1:]), strict=True):
+            changes = removals.get(one)
+            if changes is not None:
+                found[rows] = self._stage(self._stream[view], changes, observer[rows], t[rows])
+        return found
+
+    def stage_of_fill(self, view: int, observer: Int64, t: Int64) -> Int8:
+        """Where the change that fills the observer's empty list was at `t`, element by element."""
+        changes = self.fills.get(view)
+        if not changes:
+            return np.full(len(t), Stage.DETECTION, dtype=np.int8)
+        return self._stage(self._stream[view], changes, observer, t)
+
+    @staticmethod
+    def _stage(stream: Stream, changes: list[int], observer: Int64, t: Int64) -> Int8:
+        """The stage at `t` of the first of these changes that the observer commits after `t`."""
+        found = np.full(len(t), Stage.DETECTION, dtype=np.int8)
+        column = stream.columns(observer)
+        rows = np.flatnonzero(column >= 0)
+        if not len(rows):
+            return found
+        column, t = column[rows], t[rows]
+        used, place = np.unique(column, return_inverse=True)
+        index = np.array(changes, dtype=np.int64)
+        n = len(index)
+        committed = np.minimum(stream.committed[np.ix_(index, used)].T.ravel(), int(t.max()) + 1)
+        steps = Steps(np.repeat(np.arange(len(used)), n), committed)
+        last = steps.row_at(place, t)
+        following = np.where(last >= 0, last - place * n + 1, 0)
+        there = following < n
+        rows, column, t = rows[there], column[there], t[there]
+        k = index[following[there]]
+        stage = np.full(len(rows), Stage.SYNC, dtype=np.int8)
+        stage[t < stream.sync_start[k, column]] = Stage.MIN_SYNC
+        stage[t < stream.received[k, column]] = Stage.WATCH
+        stage[t < stream.written[k]] = Stage.ENDPOINT_SLICE
+        stage[t < stream.visible[k]] = Stage.DETECTION
+        found[rows] = stage
+        return found

@@ -1,0 +1,129 @@
+"""Every default of a scenario, each with its source: the only place that has them.
+
+`measured` values come from recordings of a cluster or from Kubernetes' own sources; `assumed` ones are a
+guess that a user should replace when the answer depends on them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from svcsim.clock import parse_duration
+from svcsim.distributions import Distribution, from_spec
+
+__all__ = ["DEFAULTS", "LAG_KEYS", "Default", "default", "default_law", "default_ns", "defaults_table"]
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """One default: its key, its value as a scenario writes it, the unit, and where it comes from."""
+
+    key: str
+    value: Any
+    unit: str
+    kind: Literal["measured", "assumed"]
+    source: str
+
+
+def _lognormal(median: str, p99: str) -> dict[str, dict[str, str]]:
+    return {"lognormal": {"median": median, "p99": p99}}
+
+
+_PROXY = "pkg/proxy/apis/config/v1alpha1/defaults.go SetDefaults_KubeProxyConfiguration"
+
+_ROWS: Final = (
+    Default("duration", "60s", "duration", "assumed", "only where manifests are run without a scenario"),
+    Default("cluster.kubernetes", "1.34", "version", "assumed", "kube-proxy's run loop changed in 1.34"),
+    Default("cluster.nodes", 3, "nodes", "assumed", "a small cluster: spread over it, yet easy to follow"),
+    Default("cluster.nodes.pods", 110, "pods", "measured", "pkg/kubelet/apis/config/v1beta1/defaults.go MaxPods"),
+    Default("cluster.kubeProxy.mode", "iptables", "mode", "measured", "the default of Linux nodes in 1.30-1.36"),
+    Default("cluster.kubeProxy.minSyncPeriod", "1s", "duration", "measured", _PROXY),
+    Default("cluster.kubeProxy.syncPeriod", "30s", "duration", "measured", _PROXY),
+    Default("cluster.podNetwork", "overlay", "kind", "assumed", "what most network plugins do unless told otherwise"),
+    Default(
+        "cluster.vanishedIP.then",
+        "unreachable",
+        "kind",
+        "assumed",
+        "the node answers for an address whose neighbour entry has failed",
+    ),
+    Default("cluster.vanishedIP.after", "3s", "duration", "measured", "three neighbour solicitations, one second apart"),
+    Default("cluster.vanishedIP.reuse", "never", "duration", "assumed", "plugins walk through the whole range first"),
+    Default("cluster.kernel", "6.8", "version", "assumed", "linear SYN retransmissions exist since 6.5"),
+    Default("lag.controller", _lognormal("10ms", "60ms"), "distribution", "assumed", "informer and one API write"),
+    Default("lag.scheduler", _lognormal("15ms", "80ms"), "distribution", "assumed", "one scheduling cycle and binding"),
+    Default("lag.pull", {"constant": "0s"}, "distribution", "assumed", "the image is on the node already"),
+    Default("lag.start", _lognormal("60ms", "250ms"), "distribution", "assumed", "sandbox, create and start"),
+    Default("lag.kubelet", _lognormal("10ms", "20ms"), "distribution", "assumed", "one watch event and a pod worker"),
+    Default("lag.status", _lognormal("15ms", "80ms"), "distribution", "assumed", "one status patch"),
+    Default("lag.endpointSlice", _lognormal("50ms", "300ms"), "distribution", "assumed", "one sync and one write"),
+    Default("lag.watch", _lognormal("5ms", "40ms"), "distribution", "assumed", "one watch event"),
+    Default("lag.sync", None, "distribution", "measured", "by the proxy's mode and the cluster's size, at run time"),
+    Default("lag.teardown", _lognormal("30ms", "150ms"), "distribution", "assumed", "the sandbox is removed"),
+    Default("workloads.startup", {"constant": "1s"}, "distribution", "assumed", "depends on the application"),
+    Default("workloads.serviceTime", {"exponential": {"mean": "5ms"}}, "distribution", "assumed", "a light request"),
+    Default("workloads.concurrency", None, "requests", "assumed", "unlimited: overload only when asked for"),
+    Default("workloads.queue", None, "places", "assumed", "unlimited: overload only when asked for"),
+    Default("workloads.queue.full", "reject", "kind", "assumed", "a server that answers 503"),
+    Default("workloads.onSigterm", "exit", "kind", "assumed", "SIGTERM's default action"),
+    Default("workloads.preStop", None, "duration", "assumed", "what the manifest says of its hook"),
+    Default("workloads.age", None, "duration", "assumed", "what the pod's status says"),
+    Default("clients.arrivals", "poisson", "kind", "assumed", "many independent users"),
+    Default("clients.resolve", "once", "kind", "assumed", "only with via: pod-ip"),
+    Default("clients.timeout.connect", "1s", "duration", "assumed", "common in HTTP clients inside a cluster"),
+    Default("clients.timeout.request", "5s", "duration", "assumed", "common in HTTP clients inside a cluster"),
+    Default("clients.from", "nodes", "kind", "assumed", "callers are pods all over the cluster"),
+    Default("clients.sources", None, "addresses", "assumed", "one for each node in scope, one outside"),
+    Default("clients.hostNetwork", False, "truth", "assumed", "callers are ordinary pods"),
+    Default("events.count", 1, "pods", "assumed", "one pod at a time"),
+)
+
+DEFAULTS: Final = MappingProxyType({row.key: row for row in _ROWS})
+
+LAG_KEYS: Final = tuple(key.removeprefix("lag.") for key in DEFAULTS if key.startswith("lag."))
+"""The stages between a change and its effect, in their order."""
+
+
+def default(key: str) -> Any:
+    """Return a default as a scenario writes it.
+
+    >>> default("clients.timeout.connect")
+    '1s'
+    """
+    return DEFAULTS[key].value
+
+
+def default_ns(key: str) -> int:
+    """Return the default duration of a key in nanoseconds."""
+    return parse_duration(default(key))
+
+
+def default_law(key: str) -> Distribution | None:
+    """Return the default distribution of a key, or None where a run decides."""
+    value = default(key)
+    return None if value is None else from_spec(value, path=key)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, dict):
+        ((name, body),) = value.items()
+        inside = body if isinstance(body, str) else ", ".join(f"{k} {v}" for k, v in body.items())
+        return f"{name} {inside}"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def defaults_table() -> list[dict[str, str]]:
+    """Return one row per default: key, value, unit, kind, source, all text, in the order of a scenario.
+
+    >>> defaults_table()[0]["value"]
+    '60s'
+    """
+    return [
+        {"key": row.key, "value": _shown(row.value), "unit": row.unit, "kind": row.kind, "source": row.source}
+        for row in _ROWS
+    ]
+

@@ -1,0 +1,125 @@
+"""What a scenario makes happen, one record per kind of event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from svcsim.kube.keys import ObjectKey
+from svcsim.kube.objects import PodTemplate
+from svcsim.scenario.defaults import default
+from svcsim.scenario.frozen import FrozenMap
+
+__all__ = [
+    "NOT_YET_EVENTS",
+    "REGISTRY",
+    "Crash",
+    "Delete",
+    "Event",
+    "Kill",
+    "Rate",
+    "Rollout",
+    "Scale",
+    "Unready",
+]
+
+_NOTHING: Final[Mapping[str, Any]] = FrozenMap()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happens at an instant; `position` is its place in the scenario's list of events."""
+
+    kind: ClassVar[str]
+    at_ns: int
+    position: int = field(default=0, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout(Event):
+    """A Deployment gets a new pod template.
+
+    `set` are dotted fields of the Deployment's `spec.template` with new values; `template` is what they,
+    with those of earlier rollouts, make of it, None when nothing but the revision changes.
+    """
+
+    kind: ClassVar[str] = "rollout"
+    target: ObjectKey
+    set: Mapping[str, Any] = _NOTHING
+    template: PodTemplate | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale(Event):
+    """A workload is asked for another number of replicas."""
+
+    kind: ClassVar[str] = "scale"
+    target: ObjectKey
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete(Event):
+    """`count` pods of a workload, or one bare pod, are deleted with their grace period."""
+
+    kind: ClassVar[str] = "delete"
+    target: ObjectKey
+    count: int = default("events.count")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash(Event):
+    """The containers of `count` pods exit by themselves."""
+
+    kind: ClassVar[str] = "crash"
+    target: ObjectKey
+    count: int = default("events.count")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill(Event):
+    """The containers of `count` pods get SIGKILL."""
+
+    kind: ClassVar[str] = "kill"
+    target: ObjectKey
+    count: int = default("events.count")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unready(Event):
+    """The readiness probes of `count` pods fail for a while; the pods go on serving."""
+
+    kind: ClassVar[str] = "unready"
+    target: ObjectKey
+    for_ns: int
+    count: int = default("events.count")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate(Event):
+    """A client's rate changes."""
+
+    kind: ClassVar[str] = "rate"
+    client: str
+    rate_per_s: float
+
+
+REGISTRY: Final[Mapping[str, type[Event]]] = FrozenMap(
+    {cls.kind: cls for cls in (Rollout, Scale, Delete, Crash, Kill, Unready, Rate)}
+)
+"""Every kind of event by the key it is written with."""
+
+NOT_YET_EVENTS: Final = (
+    "drain",
+    "cordon",
+    "uncordon",
+    "fail",
+    "recover",
+    "partition",
+    "stopProxy",
+    "startProxy",
+    "pauseController",
+    "selector",
+)
+"""Kinds that a scenario may come to have, refused with what there is instead."""

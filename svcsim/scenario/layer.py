@@ -1,0 +1,211 @@
+"""A scenario as its file spells it: keys, types and their words; nothing is resolved yet."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from svcsim.scenario.model import MAX_NODES, MAX_SOURCES
+
+__all__ = [
+    "ClientFile",
+    "ClusterFile",
+    "EventFile",
+    "KubeProxyFile",
+    "LagFile",
+    "LameDuckFile",
+    "NodeFile",
+    "QueueFile",
+    "ResolveFile",
+    "ReuseFile",
+    "ScenarioFile",
+    "TimeoutFile",
+    "VanishedIPFile",
+    "WorkloadFile",
+]
+
+
+def _meta(words: str, description: str = "", **schema: Any) -> Meta:
+    """Return what an error says of a type, and what an editor shows of it."""
+    extra = {"description": description or words, **schema}
+    return Meta(extra={"words": words}, extra_json_schema=extra)
+
+
+Duration = Annotated[str | int | float, _meta('a duration such as "250ms", or seconds', examples=["250ms", "5s"])]
+Rate = Annotated[str | int | float, _meta('a rate such as "200/s", or events per second', examples=["200/s"])]
+Name = Annotated[str, Meta(min_length=1, max_length=253)]
+Text = Annotated[str, Meta(min_length=1, max_length=4096)]
+Key = Annotated[
+    str, _meta("KIND/NAME or NAMESPACE/KIND/NAME", examples=["deployment/web", "shop/service/cart"], minLength=3)
+]
+Version = Annotated[str, _meta('a version in quotes, such as "1.34" (YAML reads 1.30 as 1.3)', examples=["1.34", "6.8"])]
+Law = Annotated[
+    str | int | float | dict[str, Any],
+    _meta(
+        "a duration, or a distribution such as {lognormal: {median: 50ms, p99: 300ms}}",
+        examples=["50ms", {"lognormal": {"median": "50ms", "p99": "300ms"}}, {"exponential": {"mean": "20ms"}}],
+        maxProperties=1,
+    ),
+]
+Count = Annotated[int, Meta(ge=1, le=150_000, description="a number of pods")]
+
+
+class _File(Struct, forbid_unknown_fields=True, rename="camel", frozen=True):
+    pass
+
+
+class NodeFile(_File, kw_only=True):
+    """One node of the cluster."""
+
+    name: Name
+    zone: Name | UnsetType = UNSET
+    cpu: Annotated[str | int | float, _meta("a quantity of cores such as 4 or 3500m")] | UnsetType = UNSET
+    pods: Annotated[int, Meta(ge=1, le=150_000, description="the most pods it takes")] | UnsetType = UNSET
+    unschedulable: bool | UnsetType = UNSET
+
+
+class KubeProxyFile(_File, kw_only=True):
+    """kube-proxy's settings."""
+
+    mode: Annotated[str, _meta("iptables or nftables", enum=["iptables", "nftables"])] | UnsetType = UNSET
+    min_sync_period: Duration | UnsetType = UNSET
+    sync_period: Duration | UnsetType = UNSET
+
+
+class ReuseFile(_File, kw_only=True):
+    """When a pod's address is given to another pod."""
+
+    after: Duration
+
+
+class VanishedIPFile(_File, kw_only=True):
+    """What becomes of the address of a pod that is gone."""
+
+    then: Literal["unreachable", "blackhole"] | UnsetType = UNSET
+    after: Duration | UnsetType = UNSET
+    reuse: Literal["never"] | ReuseFile | UnsetType = UNSET
+
+
+class LagFile(_File, kw_only=True):
+    """The stages between a change and its effect."""
+
+    controller: Law | UnsetType = UNSET
+    scheduler: Law | UnsetType = UNSET
+    pull: Law | UnsetType = UNSET
+    start: Law | UnsetType = UNSET
+    kubelet: Law | UnsetType = UNSET
+    status: Law | UnsetType = UNSET
+    endpoint_slice: Law | UnsetType = UNSET
+    watch: Law | UnsetType = UNSET
+    sync: Law | UnsetType = UNSET
+    teardown: Law | UnsetType = UNSET
+
+
+class ClusterFile(_File, kw_only=True, rename={"kube_proxy": "kubeProxy", "pod_network": "podNetwork", "vanished_ip": "vanishedIP"}):
+    """The cluster that the manifests run in."""
+
+    kubernetes: Version | UnsetType = UNSET
+    nodes: (
+        Annotated[int, Meta(ge=1, le=MAX_NODES)]
+        | Annotated[list[NodeFile], Meta(min_length=1, max_length=MAX_NODES)]
+        | Text
+        | UnsetType
+    ) = UNSET
+    kube_proxy: KubeProxyFile | Text | UnsetType = UNSET
+    pod_network: Literal["overlay", "routed"] | UnsetType = UNSET
+    vanished_ip: VanishedIPFile | UnsetType = UNSET
+    kernel: Version | UnsetType = UNSET
+    lag: LagFile | UnsetType = UNSET
+
+
+class QueueFile(_File, kw_only=True):
+    """Waiting places, and what happens when they are taken."""
+
+    places: Annotated[int, Meta(ge=0, le=10**9)]
+    full: Literal["reject", "drop"] | UnsetType = UNSET
+
+
+class LameDuckFile(_File, kw_only=True):
+    """After SIGTERM the application goes on serving for a while, then exits."""
+
+    lame_duck: Duration
+
+
+class WorkloadFile(_File, kw_only=True):
+    """What no manifest says about an application."""
+
+    startup: Law | UnsetType = UNSET
+    service_time: Law | UnsetType = UNSET
+    concurrency: Annotated[int, Meta(ge=1, le=10**6)] | UnsetType = UNSET
+    queue: Annotated[int, Meta(ge=0, le=10**9)] | QueueFile | UnsetType = UNSET
+    on_sigterm: Literal["exit", "drain", "ignore"] | LameDuckFile | UnsetType = UNSET
+    pre_stop: Duration | UnsetType = UNSET
+    age: Duration | UnsetType = UNSET
+
+
+class ResolveFile(_File, kw_only=True):
+    """A client that looks the addresses up again and again."""
+
+    every: Duration
+
+
+class TimeoutFile(_File, kw_only=True):
+    """How long a client waits; `none` for no limit."""
+
+    connect: Duration | UnsetType = UNSET
+    request: Duration | UnsetType = UNSET
+
+
+class ClientFile(_File, kw_only=True, rename={"origin": "from", "host_network": "hostNetwork"}):
+    """Who connects, to what, by which way."""
+
+    name: Name
+    to: Key
+    via: Annotated[
+        str, _meta("one of loopback, pod-ip, cluster-ip", enum=["loopback", "pod-ip", "cluster-ip"])
+    ]
+    rate: Rate
+    port: Annotated[int, Meta(ge=1, le=65535)] | Annotated[str, Meta(min_length=1, max_length=63)] | UnsetType = (
+        UNSET
+    )
+    resolve: Literal["once", "on-failure", "watch"] | ResolveFile | UnsetType = UNSET
+    arrivals: Literal["poisson", "constant"] | UnsetType = UNSET
+    timeout: Duration | TimeoutFile | UnsetType = UNSET
+    origin: Annotated[str, _meta("nodes, outside, node:NAME or zone:NAME", minLength=1)] | UnsetType = UNSET
+    sources: Annotated[int, Meta(ge=1, le=MAX_SOURCES)] | UnsetType = UNSET
+    host_network: bool | UnsetType = UNSET
+
+
+class EventFile(_File, kw_only=True, rename={"for_": "for"}):
+    """Something that happens: `at` and exactly one kind."""
+
+    at: Duration
+    every: Duration | UnsetType = UNSET
+    times: Annotated[int, Meta(ge=1, le=100_000)] | UnsetType = UNSET
+    rollout: Key | UnsetType = UNSET
+    scale: Key | UnsetType = UNSET
+    delete: Key | UnsetType = UNSET
+    crash: Key | UnsetType = UNSET
+    kill: Key | UnsetType = UNSET
+    unready: Key | UnsetType = UNSET
+    rate: Name | UnsetType = UNSET
+    set: dict[str, Any] | UnsetType = UNSET
+    replicas: Annotated[int, Meta(ge=0, le=150_000)] | UnsetType = UNSET
+    count: Count | UnsetType = UNSET
+    for_: Duration | UnsetType = UNSET
+    value: Rate | UnsetType = UNSET
+
+
+class ScenarioFile(_File, kw_only=True):
+    """A question about Services under churn."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
+    manifests: Text | Annotated[list[Text | dict[str, Any]], Meta(min_length=1, max_length=200_000)]
+    duration: Duration
+    cluster: ClusterFile | UnsetType = UNSET
+    workloads: dict[str, WorkloadFile] | UnsetType = UNSET
+    clients: Annotated[list[ClientFile], Meta(min_length=1, max_length=10_000)]
+    events: Annotated[list[EventFile], Meta(max_length=100_000)] | UnsetType = UNSET
+
+
