@@ -1,4 +1,4 @@
-"""Both engines on one scenario, with random windows and slots: equal on every column, or the first difference."""
+"""Both engines on one scenario, with random windows and slots: equal, or what differs first."""
 
 from __future__ import annotations
 
@@ -81,14 +81,15 @@ def compare_records(reference: npt.NDArray[Any], vectorised: npt.NDArray[Any]) -
         name = next(name for name in names if a[name] != b[name])
         rule = _COLUMN_RULES.get(name) or rule_of(int(a["outcome"]), int(a["cause"]))
         raise EngineMismatch(
-            f"client {a['client']}, request {a['request']}: {name} is {_said(name, a)} in the reference engine and "
-            f"{_said(name, b)} in the vectorised engine (rule {rule})"
+            f"client {a['client']}, request {a['request']}: {name} is {_said(name, a)} in the reference "
+            f"engine and {_said(name, b)} in the vectorised engine (rule {rule})"
         )
     if len(reference) != len(vectorised):
         longer = reference if len(reference) > n else vectorised
         which = "reference" if len(reference) > n else "vectorised"
         raise EngineMismatch(
-            f"client {longer['client'][n]}, request {longer['request'][n]}: only the {which} engine has it (rule R3)"
+            f"client {longer['client'][n]}, request {longer['request'][n]}: only the {which} engine has it "
+            "(rule R3)"
         )
 
 

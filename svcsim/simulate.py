@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -17,12 +18,72 @@ from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws, RateCurve
 from svcsim.dataplane.reference import ReferenceEngine
 from svcsim.dataplane.vectorised import VectorisedEngine
 from svcsim.dataplane.vectorised.engine import Keep
+from svcsim.errors import ScenarioError
+from svcsim.results.collect import Collector
+from svcsim.results.frames import result_of
 from svcsim.results.raw import Replication
-from svcsim.scenario import Rate, Scenario
+from svcsim.results.result import Result
+from svcsim.scenario import Rate, Scenario, load_scenario
 
-__all__ = ["Engine", "client_draws", "run_replication"]
+__all__ = ["Engine", "client_draws", "run_replication", "simulate"]
 
 Engine = Literal["vectorised", "reference"]
+
+
+def simulate(
+    scenario: Scenario | str | Path,
+    *,
+    seed: int = 1,
+    replications: int = 20,
+    engine: Engine = "vectorised",
+    keep_requests: bool = False,
+    trace: Iterable[int] = (0,),
+    progress: Callable[[int, int], object] | None = None,
+) -> Result:
+    """Run a scenario some times and return what happened as tables.
+
+    Args:
+        scenario: a scenario, or the path of its file.
+        seed: same scenario, seed and semantics version, same tables.
+        replications: how often it is run, each time with other dice; intervals need 5 or more.
+        engine: `vectorised`, or `reference`, which gives the same slowly.
+        keep_requests: keep a row of every request (table `requests`).
+        trace: replications whose timeline, beliefs and load are kept.
+        progress: called with (replications done, replications) after each.
+
+    Returns:
+        The result. After a KeyboardInterrupt, that of the replications that were complete, with a warning.
+
+    Raises:
+        ScenarioError: an argument or the scenario breaks a rule.
+        KeyboardInterrupt: it came before the first replication was complete.
+    """
+    if isinstance(replications, bool) or not isinstance(replications, int) or replications < 1:
+        raise ScenarioError(f"replications = {replications!r} must be a whole number >= 1")
+    if engine not in get_args(Engine):
+        raise ScenarioError(f"engine = {engine!r} must be one of {', '.join(get_args(Engine))}")
+    traced = frozenset(trace)
+    beyond = sorted(k for k in traced if not 0 <= k < replications)
+    if beyond:
+        raise ScenarioError(f"trace = {beyond[0]} must be in 0 .. {replications - 1}, a replication of the run")
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario)
+    topology = Topology.of(scenario)
+    collector = Collector(topology, trace=traced)
+    notes: tuple[str, ...] = ()
+    try:
+        for k in range(replications):
+            collector.fold(
+                run_replication(topology, seed=seed, replication=k, engine=engine, keep_requests=keep_requests)
+            )
+            if progress is not None:
+                progress(k + 1, replications)
+    except KeyboardInterrupt:
+        done = collector.collected.replications
+        if not done:
+            raise
+        notes = (f"interrupted: {done} of {replications} replications ran",)
+    return result_of(collector, seed=seed, engine=engine, notes=notes)
 
 
 def client_draws(topology: Topology, plan: Plan, seed: int, replication: int) -> list[ClientDraws]:

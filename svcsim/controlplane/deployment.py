@@ -19,13 +19,17 @@ class DeploymentController:
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
 
-    def enqueue(self, deployment: Deployment) -> None:
-        """Something about the Deployment or its ReplicaSets changed; syncs of one key never overlap."""
+    def enqueue(self, deployment: Deployment, *, own_write: bool = False) -> None:
+        """Something about the Deployment or its ReplicaSets changed; syncs of one key never overlap.
+
+        own_write: the change is the controller's own, which it has first to finish and then to see.
+        """
         if deployment.sync_queued:
             return
         deployment.sync_queued = True
         plane = self._plane
-        lag = plane.dice.lag("controller", f"deployment/{deployment.workload.key}")
+        name = f"deployment/{deployment.workload.key}"
+        lag = plane.dice.lag("controller", name) + (plane.dice.lag("api", name) if own_write else 0)
         plane.loop.at(plane.loop.now + lag, self._sync, deployment)
 
     def _sync(self, deployment: Deployment) -> None:
@@ -112,11 +116,25 @@ class DeploymentController:
         target = min(wanted, have + max(0, wanted + surge - total)) if have < wanted else wanted
         if current is None:
             # creation is part of finding the new ReplicaSet and does not end the sync
-            current = self._plane.new_replica_set(deployment, target)
-        elif current.replicas != target:
+            self._plane.new_replica_set(deployment, target)
+            deployment.sync_queued = True
+            lag = self._plane.dice.lag("api", f"deployment/{deployment.workload.key}")
+            self._plane.loop.at(self._plane.loop.now + lag, self._after_creation, deployment)
+            return
+        if current.replicas != target:
             self._resize(deployment, current, target)
             return
         self._scale_down(deployment, current, old, wanted - unavailable)
+
+    def _after_creation(self, deployment: Deployment) -> None:
+        """The sync that created the new ReplicaSet goes on to the old ones."""
+        deployment.sync_queued = False
+        strategy = deployment.workload.strategy
+        assert strategy is not None
+        _, unavailable = resolve_rolling(deployment.replicas, strategy)
+        current = deployment.sets[-1]
+        self._scale_down(deployment, current, deployment.sets[:-1], deployment.replicas - unavailable)
+        self.enqueue(deployment, own_write=True)
 
     def _scale_down(
         self, deployment: Deployment, current: ReplicaSet, old: list[ReplicaSet], minimum: int
@@ -167,4 +185,4 @@ class DeploymentController:
         rs.desired = deployment.replicas
         if changed:
             self._plane.replica_sets.enqueue(rs)
-            self.enqueue(deployment)
+            self.enqueue(deployment, own_write=True)

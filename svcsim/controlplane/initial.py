@@ -81,8 +81,8 @@ class Initial:
             node = plane.scheduler.choose(pod)
         if node < 0:
             plane.warn_once(
-                f"{pod.workload}: no node has room for some of its pods; they stay Pending (add nodes, or raise "
-                "their pods limit)"
+                f"{pod.workload}: no node has room for some of its pods; they stay Pending (add nodes, or "
+                "raise their pods limit)"
             )
             plane.unschedulable.append(pod)
             return

@@ -1,7 +1,8 @@
 """The kubelet of every node: start, probes, restart, termination, teardown (pkg/kubelet).
 
-A container's start and end are noticed at the node's next relist (pleg/generic.go, every second); a node's
-relist phase is drawn once. What the kubelet decides becomes visible at the API server after the `status` lag.
+A container's end is noticed at the node's next relist (pleg/generic.go: a second after the last one ended); a
+node's relist phase is drawn once. What the kubelet decides becomes visible at the API server through one
+queue to a node, a patch after the other (status_manager.go), each taking a `status` lag.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from svcsim.controlplane.loop import SECOND
 from svcsim.controlplane.objects import ContainerRun, Pod
-from svcsim.controlplane.probes import failing_from, first_tick, next_tick, readiness_success, startup_of
-from svcsim.dataplane.contract import Ask, TruthKind
+from svcsim.controlplane.probes import failing_from, first_tick, readiness_success, startup_of
+from svcsim.dataplane.contract import NEVER, Ask, TruthKind
 from svcsim.rng import Purpose
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Kubelet"]
 
-RELIST_NS = SECOND
+RELIST_NS = SECOND + 900_000  # measured: a second, and 0.9 ms for the relist itself
+REPROBE_MISSED = 0.018  # measured: share of starts whose relist brings no probe
+WAITING_SHOWN = 0.73  # measured: share of starts whose waiting state is patched on its own
 MIN_GRACE_NS = 2 * SECOND
 BACKOFF_NS = 10 * SECOND
 BACKOFF_MAX_NS = 300 * SECOND
@@ -33,10 +36,18 @@ class Kubelet:
         self._phase = [
             int(plane.dice.unit(Purpose.PHASE, f"relist/{node.name}") * RELIST_NS) for node in plane.nodes
         ]
+        self._status_free = [0] * len(plane.nodes)
 
     def relist_after(self, node: int, t_ns: int) -> int:
         """The node's first relist at or after t_ns."""
         return first_tick(self._phase[node] - 2 * RELIST_NS, RELIST_NS, t_ns)
+
+    def _patched(self, pod: Pod) -> int:
+        """The instant at which a status patch asked for now is visible."""
+        plane = self._plane
+        begin = max(plane.loop.now, self._status_free[pod.node])
+        self._status_free[pod.node] = begin + plane.dice.lag("status", f"node/{plane.nodes[pod.node].name}")
+        return self._status_free[pod.node]
 
     # -- start
 
@@ -63,21 +74,17 @@ class Kubelet:
         pod.ip = plane.next_ip(pod.node)
         plane.address_given(pod)
         for run in pod.containers:
-            run.worker_ns = pod.admitted_ns
+            run.worker_ns = now
             self._run(pod, run)
-        self._visible_at_relist(pod, now)
-
-    def _visible_at_relist(self, pod: Pod, from_ns: int) -> None:
-        plane = self._plane
-        relist = self.relist_after(pod.node, from_ns)
-        plane.loop.at(relist + plane.dice.lag("status", pod.name), self._show_running, pod)
+        if plane.dice.unit(Purpose.PHASE, f"waiting/{pod.name}") < WAITING_SHOWN:
+            self._patched(pod)
+        plane.loop.at(self._patched(pod), self._show_running, pod)
 
     def _show_running(self, pod: Pod) -> None:
         if pod.gone or pod.terminal:
             return
         if not pod.has_ip:
-            pod.has_ip = True
-            self._plane.pod_changed(pod)
+            self._patch_ready(pod)
 
     def _run(self, pod: Pod, run: ContainerRun) -> None:
         """A container's process starts; everything its probes will say follows from here."""
@@ -102,10 +109,15 @@ class Kubelet:
             plane.loop.at(fate.kill_ns, self._liveness_kill, pod, run, run.life)
             if fate.kill_ns <= run.listening_ns:
                 return
-        relist = self.relist_after(pod.node, now)
         if run.spec.readiness is None:
-            ready_ns = max(relist, fate.ready_from_ns)
+            if fate.ready_from_ns <= now:
+                run.ready = True
+                return
+            ready_ns = fate.ready_from_ns
         else:
+            relist = self.relist_after(pod.node, now)
+            if plane.dice.unit(Purpose.PHASE, f"reprobe/{name}", run.life) < REPROBE_MISSED:
+                relist = NEVER
             ready_ns, run.worker_ns = readiness_success(
                 run.spec.readiness,
                 started_ns=max(now, fate.ready_from_ns),
@@ -166,8 +178,7 @@ class Kubelet:
 
     def _show_readiness(self, pod: Pod) -> None:
         """PATCH the pod's Ready condition."""
-        plane = self._plane
-        plane.loop.at(plane.loop.now + plane.dice.lag("status", pod.name), self._patch_ready, pod)
+        self._plane.loop.at(self._patched(pod), self._patch_ready, pod)
 
     def _patch_ready(self, pod: Pod) -> None:
         ready = all(run.ready for run in pod.containers) and not pod.terminal
@@ -239,21 +250,21 @@ class Kubelet:
         restart = pod.template.restart_policy
         if restart == "Never":
             if all(not other.running for other in pod.containers):
-                plane.loop.at(plane.loop.now + plane.dice.lag("status", pod.name), self._show_terminal, pod)
+                plane.loop.at(self._patched(pod), self._show_terminal, pod)
             return
         backoff = 0 if run.restarts == 0 else min(BACKOFF_NS << (run.restarts - 1), BACKOFF_MAX_NS)
         run.restarts += 1
         pod.restarts += 1
-        at = max(plane.loop.now, run.ended_ns + backoff) + plane.dice.lag("restart", pod.name)
+        at = max(plane.loop.now, run.ended_ns + backoff) + plane.dice.lag("start", pod.name)
         plane.loop.at(at, self._restart, pod, run, life)
 
     def _restart(self, pod: Pod, run: ContainerRun, life: int) -> None:
         if run.life != life or pod.terminating:
             return
-        if run.spec.readiness is not None:
-            period = run.spec.readiness.period_seconds * SECOND
-            run.worker_ns = next_tick(run.worker_ns, period, self._plane.loop.now - 1)
+        run.worker_ns = self._plane.loop.now
         self._run(pod, run)
+        if run.ready:
+            self._show_readiness(pod)
 
     def _show_terminal(self, pod: Pod) -> None:
         if not pod.gone and not pod.terminal:
@@ -275,7 +286,7 @@ class Kubelet:
         pod.terminating = True
         now = plane.loop.now
         if not pod.ip:
-            plane.loop.at(now + plane.dice.lag("status", pod.name), plane.pod_gone, pod)
+            plane.loop.at(self._patched(pod), plane.pod_gone, pod)
             return
         grace = pod.template.termination_grace_period_seconds * SECOND
         for run in pod.containers:
@@ -297,7 +308,7 @@ class Kubelet:
         kill_ns = now + left_ns
         behaviour = run.behaviour
         if behaviour.on_sigterm == "exit" or not run.accepting:
-            self._exit(pod, run, life)
+            plane.loop.at(now + plane.dice.lag("exit", pod.name), self._exit, pod, run, life)
         elif behaviour.on_sigterm == "ignore":
             plane.loop.at(kill_ns, self._exit, pod, run, life)
         else:
@@ -348,7 +359,14 @@ class Kubelet:
         plane = self._plane
         now = plane.loop.now
         plane.loop.at(now + plane.dice.lag("teardown", pod.name), plane.address_released, pod)
-        relist = self.relist_after(pod.node, now)
-        shown = relist + plane.dice.lag("status", pod.name)
-        plane.loop.at(shown, self._show_terminal, pod)
-        plane.loop.at(shown + plane.dice.lag("removal", pod.name), plane.pod_gone, pod)
+        stopped = now + plane.dice.lag("stop", pod.name)
+        plane.loop.at(stopped, self._stopped, pod)
+        plane.loop.at(self.relist_after(pod.node, stopped), self._remove, pod)
+
+    def _stopped(self, pod: Pod) -> None:
+        """The sandbox is down: the pod's phase becomes Succeeded or Failed."""
+        self._plane.loop.at(self._patched(pod), self._show_terminal, pod)
+
+    def _remove(self, pod: Pod) -> None:
+        """The relist after it finds nothing left: the kubelet deletes the object."""
+        self._plane.loop.at(self._patched(pod), self._plane.pod_gone, pod)

@@ -10,7 +10,20 @@ import numpy.typing as npt
 from svcsim.distributions import Distribution
 from svcsim.rng import Purpose, key64, unit_at
 
-__all__ = ["Dice", "units_at"]
+__all__ = ["LOAD_EXPONENTS", "Dice", "units_at"]
+
+LOAD_EXPONENTS = {
+    "controller": 1.0,
+    "api": 1.0,
+    "scheduler": 1.0,
+    "status": 1.0,
+    "endpointSlice": 1.0,
+    "start": 0.4,
+    "stop": 0.4,
+    "teardown": 0.4,
+    "sync": 0.4,
+}
+"""How strongly a stage feels how busy the cluster is (the power of the `load` factor); others do not."""
 
 
 class Dice:
@@ -21,6 +34,12 @@ class Dice:
         self._seed = seed
         self._replication = replication
         self._counts: dict[tuple[str, str], int] = {}
+        load = lag["load"]
+        assert load is not None
+        factor = load.quantile1_ns(unit_at(self.key(Purpose.LAG, "load"), 0)) / 1e9
+        self._factors: dict[str, float] = {
+            stage: float(factor**power) for stage, power in LOAD_EXPONENTS.items()
+        }
 
     def lag(self, stage: str, entity: str) -> int:
         """The next delay of this stage for this entity, ns (>= 0)."""
@@ -29,7 +48,12 @@ class Dice:
         self._counts[place] = count + 1
         law = self._lag[stage]
         assert law is not None
-        return law.quantile1_ns(unit_at(self.key(Purpose.LAG, f"{stage}/{entity}"), count))
+        drawn = law.quantile1_ns(unit_at(self.key(Purpose.LAG, f"{stage}/{entity}"), count))
+        return round(drawn * self.load_factor(stage))
+
+    def load_factor(self, stage: str) -> float:
+        """By how much this replication's cluster is slower than the median one, for a stage."""
+        return self._factors.get(stage, 1.0)
 
     def duration(self, law: Distribution, entity: str, count: int) -> int:
         """A duration of an application (its start-up), by entity and count."""

@@ -58,6 +58,7 @@ class Observers:
         self._timeline = timeline
         self._watch = watch
         self._sync = sync
+        self._sync_factor = dice.load_factor("sync")
         self._ids = np.array([*proxies, *watchers], dtype=np.int64)
         names = [*proxies.values(), *watchers.values()]
         self._n_proxies = len(proxies)
@@ -98,7 +99,8 @@ class Observers:
             return
         arrivals = np.ascontiguousarray(np.stack(self._received[first:])[:, :proxies].T)
         units = units_at(self._sync_keys, self._loops.syncs, n - first)
-        durations = self._sync.quantile_ns(units.ravel()).reshape(units.shape)
+        drawn = self._sync.quantile_ns(units.ravel()).reshape(units.shape)
+        durations = np.rint(drawn * self._sync_factor).astype(np.int64)
         starts, commits = self._loops.advance(until_ns, arrivals, durations, first)
         decided = commits >= 0
         self._starts[first:, :proxies][decided.T] = starts.T[decided.T]

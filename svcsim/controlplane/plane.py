@@ -165,7 +165,6 @@ class ControlPlane:
         )
         deployment.sets.append(rs)
         self.replica_sets.enqueue(rs)
-        self.deployments.enqueue(deployment)
         return rs
 
     def create_pod(self, rs: ReplicaSet) -> Pod:
@@ -310,8 +309,8 @@ class ControlPlane:
             return round(hook.seconds * SECOND)
         if run.behaviour.pre_stop_ns is None:
             self.warn_once(
-                f"container {run.spec.name}: how long its preStop {hook.kind} hook runs is not in the manifest; "
-                "taken as 0 s (say it with workloads.<KIND/NAME>.preStop)"
+                f"container {run.spec.name}: how long its preStop {hook.kind} hook runs is not in the "
+                "manifest; taken as 0 s (say it with workloads.<KIND/NAME>.preStop)"
             )
         return run.behaviour.pre_stop_ns or 0
 

@@ -47,8 +47,8 @@ def syn_ladder(kernel: tuple[int, int]) -> tuple[tuple[int, ...], int]:
 class View:
     """A list of servers under one rule.
 
-    kind: `proxy` (kube-proxy's choice of endpoints), `ready` (ready addresses of a Service), `pods` (ready pods
-    of a workload or a bare pod, without slices), `self` (pods that are alive, for loopback).
+    kind: `proxy` (kube-proxy's choice of endpoints), `ready` (ready addresses of a Service), `pods` (ready
+    pods of a workload or a bare pod, without slices), `self` (pods that are alive, for loopback).
     """
 
     index: int
@@ -144,7 +144,8 @@ class Topology:
                 observers = [-1] * len(nodes)
             top.observers_of_client.append(observers)
             top.resolver_of_client.append(resolver)
-        for owner in (*scenario.manifests.workloads, *scenario.manifests.pods):
+        owners: tuple[Workload | BarePod, ...] = (*scenario.manifests.workloads, *scenario.manifests.pods)
+        for owner in owners:
             top._add_groups(owner)
         return top
 
@@ -194,8 +195,8 @@ class Topology:
                 plan = GroupPlan(name=name, workers=0, queue=-1, queue_full=QueueFull.REJECT)
                 self.groups.append(Group(plan=plan, service_time=Constant(0.0)))
                 self.warnings.append(
-                    f"{view.service.key if view.service else view.target}: nothing listens at port {port} in the "
-                    f"pods of {owner.key}; connections to it are refused"
+                    f"{view.service.key if view.service else view.target}: nothing listens at port {port} in "
+                    f"the pods of {owner.key}; connections to it are refused"
                 )
                 continue
             spec = template.containers[container]

@@ -52,25 +52,28 @@ R10. LISTENING: R13. CLOSED or STARTING: REFUSED now; cause STALE_ENDPOINT for C
     address was given to somebody else): MISDELIVERED now, cause IP_REUSED.
     VANISHED or UNBORN: silence. If `vanished_after_ns` >= 0 the first such SYN of the request sets the
     instant t + vanished_after_ns at which, unless settled before or a later SYN met another state that
-    settles it, the request ends UNREACHABLE (rank COMPLETION). Cause STALE_ENDPOINT (or STALE_RESOLVER).
+    settles it, the request ends UNREACHABLE (rank COMPLETION). Cause STALE_ENDPOINT (or STALE_RESOLVER), also
+    where a SYN in between was dropped by a full queue.
 R11. *Server states* follow the truth rows: ADDRESS -> STARTING; LISTEN -> LISTENING; CLOSE -> CLOSED if
     LISTENING or CLOSED, STARTING stays STARTING; RELEASE -> VANISHED; REUSE -> FOREIGN; CUT does not change
     the state. All servers start UNBORN.
-R12. *Pinned sources.* A source holds one address (a server) or none. It resolves at t = 0 and then: ONCE never;
-    EVERY at phase[source] + k * period, k = 0, 1, ... (rank PULL: an arrival at that instant still uses the
-    old address); ON_FAILURE at the settling instant (rank COMPLETION) of each of its requests that ends in
-    anything but OK or NOT_SENT, provided the source still holds what that request used (a server, or none).
-    Resolution m (0 for t = 0; EVERY: k + 1; ON_FAILURE: 1, 2, ... counted per source) picks by R5 with
-    u = rng.u32_at(resolve_key, source, m) from the version the client's `resolver` observer holds for the
-    view at that instant (belief rows of that instant included); an empty list gives none.
-    A source without an address: R7 NO_ADDRESS.
+R12. *Pinned sources.* A source holds one address (a server) or none. It resolves at t = 0, after the belief
+    rows of t = 0 and before its arrivals, and then: ONCE never; EVERY at phase[source] + k * period, k = 0,
+    1, ... (rank PULL: an arrival at that instant still uses the old address); ON_FAILURE in an event of its
+    own (rank COMPLETION, client and request of the failure) at the settling instant of each of its requests
+    that ends in anything but OK or NOT_SENT, provided the source still holds the server that the request
+    used (or none, if it used none).
+    Resolution m (0 for t = 0; EVERY: k + 1; ON_FAILURE: 1, 2, ... of those done, counted per source) picks by
+    R5 with u = rng.u32_at(resolve_key, source, m) from the version the client's `resolver` observer holds for
+    the view at that instant (belief rows of that instant included); an empty list gives none.
+    A source without an address: R7 NO_ADDRESS. Records of pinned clients have observer = version = -1.
 R13. *Queue.* Server of group g with workers[g] FIFO workers (0 = unlimited) and queue[g] waiting places
     (-1 = unlimited). start = max(t, earliest instant a worker is free); end = start + service.
     With places limited: waiting = number of accepted requests of this server with start > t that were not
     cut; if start > t and waiting >= queue[g]: full. queue_full[g] REJECT: REJECTED now, cause OVERLOAD;
     DROP: silence (R8), cause OVERLOAD. Service time is the request's draw for group g. At t, completions
     of that instant have happened (R1), so a worker with end == t is free.
-    `connected_ns` = t, `start_ns` = start.
+    `connected_ns` = t, `start_ns` = start (also of work that never came to begin).
 R14. *Cut.* A CUT row at instant x ends the process: every accepted request of the server not settled before
     with end >= x ends now: EOF if start < x (it was in service and read: FIN), else RESET (unread data);
     cause IN_FLIGHT_CUT. The client hears of it at x. Work whose client has given up vanishes too. Workers
@@ -80,11 +83,11 @@ R15. *Settling* of an accepted request: the first of CUT (R14), end (OK, cause N
     of a request that timed out stays in the queue and is served.
 R16. *ask.* DRAIN_END(server, at): max(at, the largest end of accepted uncut work of the server), once the
     window has been advanced to `at`. IN_FLIGHT(server, at): accepted uncut work with end >= at.
-    ACCEPTED(server, at): connections accepted so far.
+    ACCEPTED(server, at): connections of clients accepted so far. The other two include jobs and lost work.
 R17. *inject.* A job is a request made by the control plane (a probe) to one server: it arrives at at_ns, goes
-    straight to R10 at that server, has no ladder (silence means CONNECT_TIMEOUT at its deadline), deadline
-    at_ns + timeout_ns, and its own service_ns. Its result (outcome, end_ns) is answered by ask(JOB). It
-    counts in IN_FLIGHT and in the queue, not in any client.
+    straight to R10 at that server, has no ladder (silence means CONNECT_TIMEOUT at its deadline, or
+    UNREACHABLE by R10 if that comes first or at the same instant), deadline at_ns + timeout_ns, and its own
+    service_ns. Its result (outcome, end_ns) is answered by `job`. It counts in the queue, not in any client.
 
 `syns` counts SYNs sent. `observer`, `version`: of the last list consulted, -1 if none. `server`: the last one
 addressed, -1 if none.

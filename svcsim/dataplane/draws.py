@@ -62,9 +62,10 @@ class RateCurve:
         with np.errstate(invalid="ignore"):
             offset = (units - at[piece]) * per_unit[piece]
         offset = np.where(np.isfinite(offset), offset, 9.0e18 - starts[piece])
-        instants = starts[piece] + offset.astype(np.int64)
+        instants: npt.NDArray[np.int64] = starts[piece] + offset.astype(np.int64)
         ends = np.append(starts[1:], np.iinfo(np.int64).max)
-        return np.minimum(instants, ends[piece])
+        np.minimum(instants, ends[piece], out=instants)
+        return instants
 
 
 @dataclass(frozen=True)

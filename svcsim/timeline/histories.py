@@ -9,6 +9,7 @@ workload). A *version* is one value that list had; versions are shared by all ob
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -159,7 +160,7 @@ class Timeline:
         )
 
 
-def _columns(rows: list[tuple[int, ...]], width: int) -> list[Int64]:
+def _columns(rows: Sequence[tuple[int, ...]], width: int) -> list[Int64]:
     """Rows of equal width as int64 columns."""
     if not rows:
         return [np.empty(0, dtype=np.int64) for _ in range(width)]

@@ -5,6 +5,9 @@ queue `start = max(t, free)`, `end = start + service` (Lindley 1952, departures 
 connect deadlines and re-resolutions go through a binary heap keyed by R1's (t, rank, client, request).
 An accepted request is settled at once when its end and every cut before it lie inside the window; else it
 waits in the open table for the next window.
+
+One file, although long: Numba's cache knows a function by its own file only, so a callee that lived elsewhere
+could change without its callers being compiled again.
 """
 
 from __future__ import annotations
@@ -12,8 +15,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from svcsim.compiled import compiled
 from svcsim.dataplane.contract import (
     Cause,
     OnEmpty,
@@ -153,7 +156,7 @@ JOB_COLUMNS = 6
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def mix64(x: Any) -> Any:
     """`rng.mix64` on uint64."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -161,7 +164,7 @@ def mix64(x: Any) -> Any:
     return x ^ (x >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def u32_at(key: Any, a: Any, b: Any) -> Any:
     """`rng.u32_at(key, a, b)` on uint64."""
     one = np.uint64(1)
@@ -170,7 +173,7 @@ def u32_at(key: Any, a: Any, b: Any) -> Any:
     return mix64(x + _GOLDEN) >> np.uint64(32)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _before(key: Any, i: Any, j: Any) -> Any:
     for k in range(4):
         if key[i, k] != key[j, k]:
@@ -178,7 +181,7 @@ def _before(key: Any, i: Any, j: Any) -> Any:
     return False
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _swap(ev: Any, i: Any, j: Any) -> None:
     for k in range(4):
         ev.key[i, k], ev.key[j, k] = ev.key[j, k], ev.key[i, k]
@@ -186,7 +189,7 @@ def _swap(ev: Any, i: Any, j: Any) -> None:
         ev.what[i, k], ev.what[j, k] = ev.what[j, k], ev.what[i, k]
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def push(sc: Any, ev: Any, t: Any, rank: Any, client: Any, request: Any, kind: Any, a: Any, b: Any) -> None:
     """Put an event on the heap; the caller has seen to room."""
     i = sc[HEAP_SIZE]
@@ -206,7 +209,7 @@ def push(sc: Any, ev: Any, t: Any, rank: Any, client: Any, request: Any, kind: A
         i = up
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _pop(sc: Any, ev: Any) -> None:
     """Drop the first event of the heap."""
     n = sc[HEAP_SIZE] - 1
@@ -225,12 +228,12 @@ def _pop(sc: Any, ev: Any) -> None:
         i = low
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _finish(
     sc: Any, cl: Any, ev: Any, work: Any, out: Any, row: Any, end: Any, outcome: Any, cause: Any
 ) -> None:
-    """The request of an open-table row is settled at `end`: tally it, keep its record if asked to (the caller has
-    seen to room), and let an ON_FAILURE source look its address up again (R12)."""
+    """The request of an open-table row is settled at `end`: tally it, keep its record if asked to (the caller
+    has seen to room), and let an ON_FAILURE source look its address up again (R12)."""
     client = row[O_CLIENT]
     request = row[O_REQUEST]
     if client == JOB_CLIENT:
@@ -262,7 +265,7 @@ def _finish(
         record[12] = cause
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _give_up(
     sc: Any, cl: Any, ev: Any, work: Any, out: Any, w: Any, end: Any, outcome: Any, cause: Any
 ) -> None:
@@ -284,7 +287,7 @@ def _give_up(
     _finish(sc, cl, ev, work, out, record, end, outcome, cause)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _pick_pinned(cl: Any, rows: Any, client: Any, source: Any, m: Any, version: Any) -> None:
     """Resolution m of a source from `version` (R12)."""
     flat = cl.source_at[client] + source
@@ -297,7 +300,7 @@ def _pick_pinned(cl: Any, rows: Any, client: Any, source: Any, m: Any, version: 
         cl.target[flat] = rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))]
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _version_then(sc: Any, rows: Any, pair: Any, instant: Any) -> Any:
     """The version a pair held at `instant`, rows of that instant included."""
     for k in range(sc[LOG_SIZE] - 1, -1, -1):
@@ -306,7 +309,7 @@ def _version_then(sc: Any, rows: Any, pair: Any, instant: Any) -> Any:
     return -1
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _pull(sc: Any, cl: Any, rows: Any, client: Any, source: Any, t: Any) -> None:
     """Bring an EVERY source up to date: its last re-resolution before t (R12, rank PULL)."""
     flat = cl.source_at[client] + source
@@ -320,7 +323,7 @@ def _pull(sc: Any, cl: Any, rows: Any, client: Any, source: Any, t: Any) -> None
         _pick_pinned(cl, rows, client, source, m, _version_then(sc, rows, cl.resolver_pair[client], instant))
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _place(sv: Any, server: Any, t: Any, service: Any) -> Any:
     """R13: the start of a request at a LISTENING server, or -1 where the queue is full."""
     group = sv.group[server]
@@ -353,10 +356,10 @@ def _place(sv: Any, server: Any, t: Any, service: Any) -> Any:
     return start
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _accepted(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any) -> None:
-    """R14, R15 for the request just accepted that out.scratch describes; what this window can't settle goes to
-    the open table."""
+    """R14, R15 for the request just accepted that out.scratch describes; what this window can't settle
+    goes to the open table."""
     row = out.scratch
     server = row[O_SERVER]
     end = row[O_END]
@@ -373,7 +376,7 @@ def _accepted(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: An
             kept[column] = row[column]
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _settle(until: Any, cut: Any, sc: Any, cl: Any, ev: Any, work: Any, out: Any, row: Any) -> None:
     """Settle an accepted request if this window decides it."""
     end = row[O_END]
@@ -392,7 +395,7 @@ def _settle(until: Any, cut: Any, sc: Any, cl: Any, ev: Any, work: Any, out: Any
         _finish(sc, cl, ev, work, out, row, first, outcome, cause)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _settle_open(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any) -> None:
     """At a window's start: settle what the new window decides about the open table."""
     kept = 0
@@ -409,12 +412,12 @@ def _settle_open(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out:
     sc[OPEN_SIZE] = kept
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _empty_cause(sv: Any, view: Any) -> Any:
     return _C_NOT_PROGRAMMED if sv.listening[view] > 0 else _C_NO_ENDPOINT
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _icmp_sent(cl: Any, flat: Any, t: Any) -> Any:
     """R9: does the kernel still send this source an ICMP error at t?"""
     tokens = min(ICMP_BURST, cl.icmp_tokens[flat] + t - cl.icmp_last[flat])
@@ -424,7 +427,7 @@ def _icmp_sent(cl: Any, flat: Any, t: Any) -> Any:
     return sent
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _wait_on(sc: Any, cl: Any, ev: Any, work: Any, w: Any) -> None:
     """Put the next thing that can happen to a connecting request on the heap (R8, R10)."""
     row = work.wait[w]
@@ -444,7 +447,7 @@ def _wait_on(sc: Any, cl: Any, ev: Any, work: Any, w: Any) -> None:
     push(sc, ev, at, rank, client, row[W_REQUEST], _K_WAIT, w, 0)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _syn(
     until: Any,
     vanished_after: Any,
@@ -459,7 +462,7 @@ def _syn(
     t: Any,
     u: Any,
 ) -> None:
-    """One SYN of the connecting request `w` at t, routed by word u unless it sticks to a server (R6-R10, R13)."""
+    """One SYN of the connecting request `w` at t, routed by word u unless it sticks to a server (R6-R10)."""
     row = work.wait[w]
     client = row[W_CLIENT]
     source = row[W_SOURCE]
@@ -548,7 +551,7 @@ def _syn(
         _wait_on(sc, cl, ev, work, w)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _heap_event(
     until: Any, vanished_after: Any, sc: Any, sv: Any, cl: Any, rows: Any, ev: Any, work: Any, out: Any
 ) -> None:
@@ -584,7 +587,7 @@ def _heap_event(
         _give_up(sc, cl, ev, work, out, a, t, outcome, cause)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _job_event(
     until: Any,
     vanished_after: Any,
@@ -641,7 +644,7 @@ def _job_event(
         push(sc, ev, deadline, _DEADLINE, JOB_CLIENT, job, _K_JOB, 0, 0)
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
     """Apply the next row of the truth (R11, R14)."""
     k = sc[TRUTH_AT]
@@ -675,7 +678,7 @@ def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
             sv.listening[sv.views[v]] += step
 
 
-@njit(cache=True, nogil=True, _nrt=False)
+@compiled
 def run_window(
     until: Any,
     vanished_after: Any,
@@ -688,7 +691,7 @@ def run_window(
     work: Any,
     out: Any,
 ) -> Any:
-    """Handle every event with t < until. Returns (status, client): DONE, or what the caller must see to first."""
+    """Handle every event with t < until. Returns (status, client): DONE, or what the caller must do first."""
     n_clients = len(cl.view_id)
     heap_room = len(ev.key) - 4
     open_room = len(work.open) - 2
@@ -733,7 +736,7 @@ def run_window(
             elif head < second:
                 second = head
                 second_client = c
-        if min(min(t_rows, t_heap), t_arrival) >= until:
+        if min(t_rows, t_heap, t_arrival) >= until:
             break
         if sc[HEAP_SIZE] > heap_room:
             return GROW_HEAP, 0
@@ -765,7 +768,7 @@ def run_window(
             _heap_event(until, vanished_after, sc, sv, cl, rows, ev, work, out)
             continue
         # a run of arrivals of one client, up to whatever else is next
-        stop = min(min(t_rows, t_heap), until)
+        stop = min(t_rows, t_heap, until)
         reach = cl.reach[client]
         pinned = reach == _R_PINNED
         base = cl.source_at[client]
@@ -819,8 +822,7 @@ def run_window(
                     start = max(t, sv.free[server, best])
                     sv.free[server, best] = start + service
                 end = start + service
-                if end > sv.last_end[server]:
-                    sv.last_end[server] = end
+                sv.last_end[server] = max(sv.last_end[server], end)
                 if keep < 2 and end < until and end < sv.next_cut[server] and end - t <= timeout:
                     out.load[server, t // SECOND] += 1
                     sv.accepted[server] += 1

@@ -98,7 +98,7 @@ class Clients(NamedTuple):
 
 class Slots(NamedTuple):
     """The drawn requests at hand, per client: arrival int64, hi/lo uint32 (n_clients, slot),
-    service int64 (n_clients, laws, slot); first int64, at, size int32 per client; done int8: no slot follows."""
+    service int64 (n_clients, laws, slot); first, at, size int64 per client; done int8: no slot follows."""
 
     arrival: Array
     hi: Array
@@ -111,7 +111,7 @@ class Slots(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """The window's rows: truth (t, server, kind, the server's next cut after it) and belief (t, pair, version)."""
+    """The window's rows: truth (t, server, kind), belief (t, pair, version), and the cuts by server."""
 
     truth_t: Array
     truth_server: Array

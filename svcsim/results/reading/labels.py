@@ -25,14 +25,18 @@ class Names:
 
 
 class Labels:
-    """Names by number: object arrays whose last place is "", so that -1 reads as nothing."""
+    """Names by number: object arrays; those of nodes and observers end in "", so that -1 reads as nothing.
+
+    lists: Services by index, then what each view lists: for changes that no Service made.
+    """
 
     def __init__(self, topology: Topology) -> None:
         self.clients = np.array([c.name for c in topology.scenario.clients], dtype=object)
         self.via = np.array([c.via for c in topology.scenario.clients], dtype=object)
         self.nodes = np.array([*(n.name for n in topology.scenario.cluster.nodes), ""], dtype=object)
         self.views = np.array([view_name(view) for view in topology.views], dtype=object)
-        self.services = np.array([str(s.key) for s in topology.services], dtype=object)
+        targets = (view.service.key if view.service is not None else view.target for view in topology.views)
+        self.lists = np.array([*(str(s.key) for s in topology.services), *map(str, targets)], dtype=object)
         observers = [""] * (topology.n_observers + 1)
         for watchers in (topology.proxies, topology.slice_watchers, topology.pod_watchers):
             for observer, name in watchers.items():

@@ -71,15 +71,14 @@ class Stream:
         self.received = adoptions.received
         self.sync_start = np.where(adoptions.sync_start < 0, self.AHEAD, adoptions.sync_start)
         self.committed = np.where(adoptions.committed < 0, self.AHEAD, adoptions.committed)
-        ids = adoptions.observers
-        self._ids = ids
-        self._order = np.argsort(ids)
+        self.observers = adoptions.observers
+        self._order = np.argsort(self.observers)
 
     def columns(self, observer: Int64) -> Int64:
         """The column of each observer, -1 if it watches nothing here (the pods themselves)."""
-        if not len(self._ids):
+        if not len(self.observers):
             return np.full(len(observer), -1, dtype=np.int64)
-        sorted_ids = self._ids[self._order]
+        sorted_ids = self.observers[self._order]
         place = np.minimum(np.searchsorted(sorted_ids, observer), len(sorted_ids) - 1)
         return np.where(sorted_ids[place] == observer, self._order[place], -1)
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from svcsim.controlplane.topology import Topology
 from svcsim.dataplane.contract import Cause, ClientPlan, Outcome, Plan, Reach, Resolve, ServerState
 from svcsim.results.reading.pipeline import Pipeline, Stage
 from svcsim.results.reading.truth import Beliefs, Lists, Truth
@@ -73,7 +72,6 @@ class Reasons:
 def reasons(
     failed: Records,
     *,
-    topology: Topology,
     plan: Plan,
     truth: Truth,
     beliefs: Beliefs,

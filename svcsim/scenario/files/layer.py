@@ -201,7 +201,10 @@ class ScenarioFile(_File, kw_only=True):
     """A question about Services under churn."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
-    manifests: Text | Annotated[list[Text | dict[str, Any]], Meta(min_length=1, max_length=200_000)]
+    manifests: Annotated[
+        Text | Annotated[list[Text | dict[str, Any]], Meta(min_length=1, max_length=200_000)],
+        _meta('a list of files, folders, patterns, "-" for standard input, or objects', examples=[["web.yaml"]]),
+    ]
     duration: Duration
     cluster: ClusterFile | UnsetType = UNSET
     workloads: dict[str, WorkloadFile] | UnsetType = UNSET

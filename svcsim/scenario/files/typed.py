@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import inspect
 
-from svcsim.scenario.place import Where, did_you_mean, one_of
+from svcsim.scenario.files.place import Where, did_you_mean, one_of
 
 __all__ = ["FORMER_HOMES", "typed"]
 
@@ -60,7 +60,7 @@ def _check(value: object, kind: inspect.Type, where: Where, words: str | None = 
             _check(item, kind.value_type, where / key)
     elif isinstance(kind, inspect.UnionType):
         fitting = [one for one in map(_bare, kind.types) if _same_shape(value, one)]
-        if not fitting:
+        if not fitting or not (isinstance(value, list) or _within(value, fitting[0])):
             raise where.error(value, f"must be {words or _words(kind)}")
         _check(value, fitting[0], where, words)
     elif not _same_shape(value, kind) or not _within(value, kind):

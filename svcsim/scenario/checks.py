@@ -1,0 +1,250 @@
+"""Rules between the parts of a scenario, however it was built; each breach names its field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from svcsim.clock import format_duration
+from svcsim.kube.manifests import ManifestSet
+from svcsim.kube.objects import Service, Workload
+from svcsim.kube.ports import resolve_port
+from svcsim.scenario.events import Crash, Delete, Event, Kill, Rate, Rollout, Scale, Unready
+from svcsim.scenario.files.place import Where, did_you_mean, one_of
+from svcsim.scenario.model import (
+    ARRIVALS,
+    MAX_NODES,
+    MAX_RATE_PER_S,
+    MAX_SOURCES,
+    RESOLVES,
+    VIAS,
+    Client,
+    Cluster,
+)
+from svcsim.scenario.resolve.lookup import Lookup
+
+if TYPE_CHECKING:
+    from svcsim.scenario.scenario import Scenario
+
+__all__ = ["check"]
+
+MAX_REPLICAS = 150_000
+SHOWN_DOTS = 3
+
+
+def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
+    """Return what is odd about a scenario, one line each.
+
+    Raises:
+        ScenarioError: a rule is broken.
+    """
+    if scenario.duration_ns <= 0:
+        raise (where / "duration").error(scenario.duration_ns, "ns must be > 0")
+    if not scenario.clients:
+        raise (where / "clients").problem("clients is empty: without one there is nothing to ask; add at least one")
+    lookup = Lookup(scenario.manifests)
+    warnings: list[str] = []
+    _check_cluster(scenario.cluster, where / "cluster")
+    _check_names([client.name for client in scenario.clients], where / "clients")
+    for index, client in enumerate(scenario.clients):
+        here = where / "clients" / index
+        _check_client(client, here)
+        _check_reach(client, scenario.cluster, here, warnings)
+        _check_target(client, scenario.manifests, lookup, here, warnings)
+    for event in scenario.events:
+        _check_event(event, scenario, lookup, where / "events" / event.position)
+    warnings += _never(scenario.events, scenario.duration_ns)
+    warnings += _behaviours(scenario, lookup)
+    return tuple(warnings)
+
+
+def _check_names(names: list[str], where: Where) -> None:
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if name in first:
+            raise (where / index / "name").error(name, f"is taken by {where / first[name]}; client names are unique")
+        first[name] = index
+
+
+def _check_cluster(cluster: Cluster, where: Where) -> None:
+    if not 1 <= len(cluster.nodes) <= MAX_NODES:
+        raise (where / "nodes").error(len(cluster.nodes), f"must be 1 to {MAX_NODES} nodes")
+    first: dict[str, int] = {}
+    for index, node in enumerate(cluster.nodes):
+        if node.name in first:
+            here = where / "nodes" / index / "name"
+            raise here.error(node.name, f"is taken by {where / 'nodes' / first[node.name]}; node names are unique")
+        first[node.name] = index
+    if all(node.unschedulable for node in cluster.nodes):
+        raise (where / "nodes").problem(f"{where / 'nodes'}: every node is unschedulable; no pod could run")
+
+
+def _check_client(client: Client, where: Where) -> None:
+    """Hold a client to its own bounds."""
+    bounds = (
+        ("name", client.name, bool(client.name), "must not be empty"),
+        ("via", client.via, client.via in VIAS, f"must be one of {', '.join(VIAS)}"),
+        ("rate", client.rate_per_s, 0 < client.rate_per_s <= MAX_RATE_PER_S, "must be > 0 and at most 100M/s"),
+        ("arrivals", client.arrivals, client.arrivals in ARRIVALS, f"must be one of {', '.join(ARRIVALS)}"),
+        ("sources", client.sources, 1 <= client.sources <= MAX_SOURCES, f"must be from 1 to {MAX_SOURCES}"),
+        ("timeout.connect", client.connect_timeout_ns, client.connect_timeout_ns != 0, "must be > 0"),
+        ("timeout.request", client.request_timeout_ns, client.request_timeout_ns != 0, "must be > 0"),
+        (
+            "resolve",
+            client.resolve,
+            client.resolve in RESOLVES if client.via == "pod-ip" else client.resolve is None,
+            f"must be one of {', '.join(RESOLVES)} with via: pod-ip, and absent otherwise",
+        ),
+        (
+            "resolve.every",
+            client.resolve_every_ns,
+            (client.resolve_every_ns or 0) > 0 if client.resolve == "every" else client.resolve_every_ns is None,
+            "must be > 0 with resolve: every, and absent otherwise",
+        ),
+    )
+    for name, value, holds, rule in bounds:
+        if not holds:
+            raise (where / name).error(value, rule)
+
+
+def _check_reach(client: Client, cluster: Cluster, where: Where, warnings: list[str]) -> None:
+    """Look at whether a client can get there at all."""
+    if client.origin not in ("nodes", "outside"):
+        kind, _, name = client.origin.partition(":")
+        known = {node.name if kind == "node" else node.zone for node in cluster.nodes} - {None}
+        if kind not in ("node", "zone") or name not in known:
+            raise (where / "from").error(client.origin, f"must be nodes, outside, node:NAME or zone:NAME ({one_of(map(str, known))})")
+    if client.via == "loopback" and client.origin != "nodes":
+        raise (where / "from").error(client.origin, "has no meaning with via: loopback, which stays inside a pod")
+    if client.origin != "outside":
+        return
+    if client.host_network:
+        raise (where / "hostNetwork").error(True, "has no meaning from outside the cluster")
+    if client.via == "cluster-ip":
+        warnings.append(f"client {client.name}: cluster IPs are not reachable from outside; every connection fails")
+    elif cluster.pod_network == "overlay":
+        warnings.append(
+            f"client {client.name}: pod IPs of an overlay are not reachable from outside; every connection fails "
+            "(cluster.podNetwork: routed makes them so)"
+        )
+
+
+def _check_target(
+    client: Client, manifests: ManifestSet, lookup: Lookup, where: Where, warnings: list[str]
+) -> None:
+    service = lookup.services.get(client.to)
+    if service is not None:
+        _check_service(client, service, manifests, where, warnings)
+        return
+    known = lookup.names(services=True, owners=client.via != "cluster-ip")
+    if client.via == "cluster-ip" or client.to not in lookup.owners:
+        what = "Service" if client.via == "cluster-ip" else "Service, workload or bare pod"
+        raise (where / "to").unknown(str(client.to), f"{what} of the manifests", known)
+    if client.port is None:
+        return
+    containers = lookup.owners[client.to].template.containers
+    found = resolve_port(containers, client.port)
+    if not found.listed:
+        raise (where / "port").error(client.port, f"leads nowhere: {found.reason}")
+    if not found.listening:
+        warnings.append(f"client {client.name}: {found.reason}; every connection is refused")
+
+
+def _check_service(
+    client: Client, service: Service, manifests: ManifestSet, where: Where, warnings: list[str]
+) -> None:
+    if service.type == "ExternalName":
+        raise (where / "to").error(str(client.to), "is an ExternalName Service: a DNS alias without pods")
+    if service.headless and client.via == "cluster-ip":
+        raise (where / "via").error(client.via, f"does not reach {client.to}, which is headless; use via: pod-ip")
+    if not service.ports:
+        raise (where / "to").error(str(client.to), "has no port; give its Service spec.ports")
+    port = service.port(client.port)
+    known = [str(one.name or one.port) for one in service.ports]
+    if port is None:
+        hint = did_you_mean(str(client.port), known)
+        raise (where / "port").error(client.port, f"is no port of {client.to}; there are: {one_of(known)}{hint}")
+    if port.protocol != "TCP":
+        tcp = [str(one.name or one.port) for one in service.ports if one.protocol == "TCP"]
+        raise (where / "port").error(
+            client.port or port.port, f"is {port.protocol} in {client.to}, not simulated yet; TCP ports: {one_of(tcp)}"
+        )
+    if not service.selector:
+        warnings.append(f"client {client.name}: {client.to} selects no pods (it has no selector); every connection fails")
+    elif not manifests.backends(service):
+        warnings.append(f"client {client.name}: no pod of the manifests is selected by {client.to}")
+
+
+def _check_event(event: Event, scenario: Scenario, lookup: Lookup, where: Where) -> None:
+    if event.at_ns < 0:
+        raise (where / "at").error(event.at_ns, "ns must be >= 0")
+    if isinstance(event, Rate):
+        names = [client.name for client in scenario.clients]
+        if event.client not in names:
+            raise (where / "rate").unknown(event.client, "client", names)
+        if not 0 < event.rate_per_s <= MAX_RATE_PER_S:
+            raise (where / "value").error(event.rate_per_s, "must be > 0 and at most 100M/s")
+        return
+    assert isinstance(event, Rollout | Scale | Delete | Crash | Kill | Unready)
+    target = lookup.owners.get(event.target)
+    here = where / event.kind
+    if target is None:
+        raise here.unknown(str(event.target), "workload or bare pod of the manifests", lookup.names())
+    if isinstance(event, Rollout):
+        if target.key.kind != "Deployment":
+            raise here.error(str(event.target), "does not roll out; accepted: a Deployment")
+    elif isinstance(event, Scale):
+        if not isinstance(target, Workload):
+            raise here.error(str(event.target), "is one pod and cannot be scaled; accepted: a workload")
+        if not 0 <= event.replicas <= MAX_REPLICAS:
+            raise (where / "replicas").error(event.replicas, f"must be from 0 to {MAX_REPLICAS}")
+    elif event.count < 1 or (not isinstance(target, Workload) and event.count != 1):
+        rule = "must be at least 1" if isinstance(target, Workload) else f"must be 1: {event.target} is one pod"
+        raise (where / "count").error(event.count, rule)
+    if isinstance(event, Unready) and event.for_ns <= 0:
+        raise (where / "for").error(event.for_ns, "ns must be > 0")
+
+
+def _never(events: Iterable[Event], duration_ns: int) -> Iterator[str]:
+    """Name the events that come too late, one line for each entry of the list."""
+    late: dict[int, list[Event]] = {}
+    for event in events:
+        if event.at_ns >= duration_ns:
+            late.setdefault(event.position, []).append(event)
+    for position, some in late.items():
+        at = ", ".join(format_duration(event.at_ns) for event in some[:SHOWN_DOTS])
+        more = ", ..." if len(some) > SHOWN_DOTS else ""
+        yield (
+            f"events[{position}] ({some[0].kind}) at {at}{more} never happens: "
+            f"the run ends at {format_duration(duration_ns)}"
+        )
+
+
+def _behaviours(scenario: Scenario, lookup: Lookup) -> Iterator[str]:
+    """Name settings without effect, hooks of unknown length, and rollouts of paused Deployments."""
+    for place, behaviour in (
+        *((str(key), one) for key, one in scenario.workloads.items()),
+        *((f"{key}/{container}", one) for (key, container), one in scenario.containers.items()),
+    ):
+        if behaviour.queue is not None and behaviour.concurrency is None:
+            yield f"workloads.{place}.queue has no effect without concurrency: nothing ever waits"
+    unknown = [
+        f"{owner.key}/{container.name}"
+        for owner in lookup.owners.values()
+        for container in owner.template.containers
+        if container.pre_stop is not None
+        and not container.pre_stop.known
+        and scenario.behaviour(owner.key, container.name).pre_stop_ns is None
+    ]
+    if unknown:
+        yield (
+            f"{one_of(unknown)}: the manifest does not say how long the preStop hook runs; taken as 0s "
+            f"(say it with workloads.{unknown[0].rpartition('/')[0]}.preStop)"
+        )
+    paused = {
+        str(event.target)
+        for event in scenario.events
+        if isinstance(event, Rollout) and getattr(lookup.owners.get(event.target), "paused", False)
+    }
+    for name in sorted(paused):
+        yield f"{name} is paused in its manifest: its rollout does not start"

@@ -1,0 +1,1 @@
+"""From a scenario as written to resolved records: one file per section."""

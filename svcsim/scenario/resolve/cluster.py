@@ -1,0 +1,122 @@
+"""`cluster:` to a Cluster, `cluster.lag:` to distributions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from svcsim.distributions import Distribution
+from svcsim.kube.quantities import parse_quantity
+from svcsim.scenario.defaults import LAG_KEYS, default_law
+from svcsim.scenario.files.layer import ClusterFile, KubeProxyFile, LagFile, NodeFile, ReuseFile, VanishedIPFile
+from svcsim.scenario.files.place import Where, did_you_mean
+from svcsim.scenario.files.typed import typed
+from svcsim.scenario.frozen import FrozenMap
+from svcsim.scenario.model import Cluster, KubeProxy, Node, VanishedIP, named_nodes
+from svcsim.scenario.resolve.kubefiles import nodes_from_file, proxy_settings_from_file
+from svcsim.scenario.resolve.values import kernel, kubernetes_minor, law, positive_ns, span_ns
+
+__all__ = ["resolve_cluster", "resolve_lag"]
+
+MODES = ("iptables", "nftables")
+NOT_YET_MODES = ("ipvs", "kernelspace", "userspace")
+
+
+def _node(file: NodeFile, where: Where) -> Node:
+    usual = Node(name=file.name)
+    cpu = None
+    if file.cpu is not UNSET:
+        text = file.cpu
+        cpu = (where / "cpu").read(lambda: parse_quantity(text))
+        if cpu <= 0:
+            raise (where / "cpu").error(text, "must be > 0 cores")
+    return Node(
+        name=file.name,
+        zone=None if file.zone is UNSET else file.zone,
+        pods_limit=usual.pods_limit if file.pods is UNSET else file.pods,
+        unschedulable=False if file.unschedulable is UNSET else file.unschedulable,
+        cpu=cpu,
+    )
+
+
+def _nodes(
+    file: int | list[NodeFile] | str | UnsetType, base: Path | None, where: Where, warnings: list[str]
+) -> tuple[Node, ...]:
+    if file is UNSET:
+        return Cluster().nodes
+    if isinstance(file, int):
+        return named_nodes(file)
+    if isinstance(file, str):
+        return nodes_from_file(file, base, where, warnings)
+    return tuple(_node(one, where / index) for index, one in enumerate(file))
+
+
+def _kube_proxy(
+    file: KubeProxyFile | str | UnsetType, base: Path | None, where: Where, warnings: list[str]
+) -> KubeProxy:
+    usual = KubeProxy()
+    if file is UNSET:
+        return usual
+    if isinstance(file, str):
+        file = typed(proxy_settings_from_file(file, base, where), KubeProxyFile, where)
+    mode = usual.mode if file.mode is UNSET else file.mode
+    if mode in NOT_YET_MODES:
+        raise (where / "mode").error(mode, f"is not simulated yet; available: {', '.join(MODES)}")
+    if mode not in MODES:
+        raise (where / "mode").error(mode, f"must be one of {', '.join(MODES)}{did_you_mean(mode, MODES)}")
+    least, most = usual.min_sync_period_ns, usual.sync_period_ns
+    if file.min_sync_period is not UNSET:
+        least = span_ns(file.min_sync_period, where / "minSyncPeriod")
+        if least == 0 and mode == "iptables":
+            least = usual.min_sync_period_ns
+            warnings.append(f"{where / 'minSyncPeriod'} = 0s becomes 1s, as kube-proxy's iptables mode has it")
+    if file.sync_period is not UNSET:
+        most = positive_ns(file.sync_period, where / "syncPeriod")
+    if least > most:
+        raise where.problem(f"{where / 'minSyncPeriod'} must be at most {where / 'syncPeriod'}, as kube-proxy wants it")
+    return KubeProxy(mode="iptables" if mode == "iptables" else "nftables", min_sync_period_ns=least, sync_period_ns=most)
+
+
+def _vanished_ip(file: VanishedIPFile | UnsetType, where: Where) -> VanishedIP:
+    usual = VanishedIP()
+    if file is UNSET:
+        return usual
+    reuse = None
+    if isinstance(file.reuse, ReuseFile):
+        reuse = span_ns(file.reuse.after, where / "reuse" / "after")
+    return VanishedIP(
+        then=usual.then if file.then is UNSET else file.then,
+        after_ns=usual.after_ns if file.after is UNSET else span_ns(file.after, where / "after"),
+        reuse_after_ns=reuse,
+    )
+
+
+def resolve_cluster(
+    file: ClusterFile | UnsetType, *, base: Path | None, where: Where, warnings: list[str]
+) -> Cluster:
+    """Return the cluster; files it names are read."""
+    usual = Cluster()
+    if file is UNSET:
+        return usual
+    return Cluster(
+        kubernetes_minor=kubernetes_minor(file.kubernetes, where / "kubernetes", usual.kubernetes_minor),
+        nodes=_nodes(file.nodes, base, where / "nodes", warnings),
+        kube_proxy=_kube_proxy(file.kube_proxy, base, where / "kubeProxy", warnings),
+        pod_network=usual.pod_network if file.pod_network is UNSET else file.pod_network,
+        vanished_ip=_vanished_ip(file.vanished_ip, where / "vanishedIP"),
+        kernel=kernel(file.kernel, where / "kernel", usual.kernel),
+    )
+
+
+def resolve_lag(file: LagFile | UnsetType, where: Where) -> Mapping[str, Distribution | None]:
+    """Return the distribution of every stage; None for one that a run decides."""
+    written = {} if file is UNSET else msgspec.structs.asdict(file)
+    names = {field.encode_name: field.name for field in msgspec.structs.fields(LagFile)}
+    laws: dict[str, Distribution | None] = {}
+    for key in LAG_KEYS:
+        spec = written.get(names[key], UNSET)
+        laws[key] = default_law(f"lag.{key}") if spec is UNSET else law(spec, where / key)
+    return FrozenMap(laws)

@@ -1,0 +1,196 @@
+"""`events:` to Events: kinds told apart, repetitions written out, templates of rollouts made."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET
+
+from svcsim.errors import ManifestError
+from svcsim.kube.keys import ObjectKey
+from svcsim.kube.load import parse_manifests
+from svcsim.kube.objects import PodTemplate
+from svcsim.scenario.defaults import default
+from svcsim.scenario.events import (
+    NOT_YET_EVENTS,
+    REGISTRY,
+    Crash,
+    Delete,
+    Event,
+    Kill,
+    Rate,
+    Rollout,
+    Scale,
+    Unready,
+)
+from svcsim.scenario.files.layer import EventFile
+from svcsim.scenario.files.place import Where
+from svcsim.scenario.frozen import FrozenMap
+from svcsim.scenario.resolve.assign import NoSuchField
+from svcsim.scenario.resolve.inputs import Inputs
+from svcsim.scenario.resolve.lookup import Lookup
+from svcsim.scenario.resolve.shorthand import template_field
+from svcsim.scenario.resolve.values import positive_ns, rate_per_s, span_ns
+
+__all__ = ["check_event_kinds", "resolve_events"]
+
+MAX_EVENTS: Final = 100_000
+COMPANIONS: Final[Mapping[str, tuple[str, ...]]] = FrozenMap(
+    {
+        "rollout": ("set",),
+        "scale": ("replicas",),
+        "delete": ("count",),
+        "crash": ("count",),
+        "kill": ("count",),
+        "unready": ("count", "for"),
+        "rate": ("value",),
+    }
+)
+"""The keys that go with each kind, beside at, every and times."""
+
+REQUIRED: Final = frozenset({("scale", "replicas"), ("unready", "for"), ("rate", "value")})
+
+
+def check_event_kinds(value: object, where: Where) -> None:
+    """Refuse, before types are looked at, a kind of event that is known but not simulated yet."""
+    if not isinstance(value, list):
+        return
+    for index, event in enumerate(value):
+        for kind in NOT_YET_EVENTS if isinstance(event, dict) else ():
+            if kind in event:
+                here = where / index / kind
+                raise here.problem(f"{here} is not simulated yet; available: {', '.join(REGISTRY)}")
+
+
+@dataclass(slots=True, kw_only=True)
+class _Reader:
+    duration_ns: int
+    clients: Sequence[str]
+    lookup: Lookup
+
+    def read(self, file: EventFile, position: int, where: Where) -> Event:
+        """Return an event at its first instant."""
+        written = {name: value for name, value in _written(file).items() if value is not UNSET}
+        kinds = [kind for kind in REGISTRY if kind in written]
+        if len(kinds) != 1:
+            have = f"has {' and '.join(kinds)}" if kinds else "says nothing to do"
+            raise where.problem(f"{where} {have}; accepted: at and exactly one of {', '.join(REGISTRY)}")
+        kind = kinds[0]
+        for names in COMPANIONS.values():
+            for name in names:
+                if name in written and name not in COMPANIONS[kind]:
+                    goes = ", ".join(k for k, companions in COMPANIONS.items() if name in companions)
+                    raise (where / name).problem(f"{where / name} does not go with {kind}; it goes with {goes}")
+        for name in COMPANIONS[kind]:
+            if name not in written and (kind, name) in REQUIRED:
+                raise where.problem(f"{where / name} is missing: {kind} needs it")
+        at_ns = span_ns(file.at, where / "at")
+        return self.event(kind, written, at_ns, position, where)
+
+    def event(self, kind: str, written: Mapping[str, Any], at_ns: int, position: int, where: Where) -> Event:
+        count = written.get("count", default("events.count"))
+        if kind == "rate":
+            name = written["rate"]
+            if name not in self.clients:
+                raise (where / "rate").unknown(name, "client", self.clients)
+            rate = rate_per_s(written["value"], where / "value")
+            return Rate(at_ns=at_ns, position=position, client=name, rate_per_s=rate)
+        target = self.lookup.one(written[kind], where / kind)
+        if kind == "rollout":
+            changes = FrozenMap(_flat(written.get("set", {})))
+            return Rollout(at_ns=at_ns, position=position, target=target, set=changes)
+        if kind == "scale":
+            return Scale(at_ns=at_ns, position=position, target=target, replicas=written["replicas"])
+        if kind == "unready":
+            for_ns = positive_ns(written["for"], where / "for")
+            return Unready(at_ns=at_ns, position=position, target=target, count=count, for_ns=for_ns)
+        some: Mapping[str, type[Delete | Crash | Kill]] = {"delete": Delete, "crash": Crash, "kill": Kill}
+        return some[kind](at_ns=at_ns, position=position, target=target, count=count)
+
+    def repeated(self, event: Event, file: EventFile, where: Where, room: int) -> list[Event]:
+        """Return an event at each of its instants."""
+        if file.every is UNSET:
+            if file.times is not UNSET:
+                raise (where / "times").problem(f"{where / 'times'} needs {where / 'every'}: the time between two")
+            return [event]
+        every = positive_ns(file.every, where / "every")
+        if file.times is not UNSET:
+            times = file.times
+        else:
+            times = max(1, -(-(self.duration_ns - event.at_ns) // every))
+        if times > room:
+            raise (where / "every").error(file.every, f"makes {times} events; at most {MAX_EVENTS} in all")
+        return [replace(event, at_ns=event.at_ns + i * every) for i in range(times)]
+
+
+def _written(file: EventFile) -> dict[str, Any]:
+    return {field.encode_name: getattr(file, field.name) for field in msgspec.structs.fields(file)}
+
+
+def _flat(changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Write nested mappings as dotted fields, so that a rollout changes only what it names."""
+    flat: dict[str, Any] = {}
+    for key, value in changes.items():
+        if isinstance(value, Mapping) and value:
+            flat |= {f"{key}.{inner}": one for inner, one in _flat(value).items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _templates(events: list[Event], inputs: Inputs, where: Where) -> list[Event]:
+    """Give every rollout that sets fields the template it leads to, on top of the rollouts before it."""
+    documents: dict[ObjectKey, dict[str, Any]] = {}
+    latest: dict[ObjectKey, PodTemplate | None] = {}
+    done: list[Event] = []
+    for event in events:
+        if not isinstance(event, Rollout) or not event.set:
+            done.append(event)
+            continue
+        here = where / event.position / "set"
+        key = event.target
+        if key not in documents:
+            documents[key] = here.read(lambda key=key: inputs.object(key))  # type: ignore[misc]  # bound at once
+        before = copy.deepcopy(documents[key])
+        for name, value in event.set.items():
+            try:
+                template_field(documents[key], name, value)
+            except NoSuchField as error:
+                raise here.problem(f"{here}.{name}: {error}") from None
+        if key not in latest or documents[key] != before:
+            latest[key] = _template(documents[key], here)
+        done.append(replace(event, template=latest[key]))
+    return done
+
+
+def _template(document: Mapping[str, Any], where: Where) -> PodTemplate:
+    try:
+        found = parse_manifests(json.dumps(document, default=str), "set")
+    except ManifestError as error:
+        raise where.problem(f"{where}: {str(error).removeprefix('set:1: ')}") from None
+    return found.workloads[0].template
+
+
+def resolve_events(
+    files: Sequence[EventFile],
+    *,
+    duration_ns: int,
+    clients: Sequence[str],
+    lookup: Lookup,
+    inputs: Inputs,
+    where: Where,
+) -> tuple[Event, ...]:
+    """Return every event at every instant, by instant and then as written."""
+    reader = _Reader(duration_ns=duration_ns, clients=clients, lookup=lookup)
+    events: list[Event] = []
+    for position, file in enumerate(files):
+        here = where / position
+        first = reader.read(file, position, here)
+        events += reader.repeated(first, file, here, MAX_EVENTS - len(events))
+    events.sort(key=lambda event: (event.at_ns, event.position))
+    return tuple(_templates(events, inputs, where))
