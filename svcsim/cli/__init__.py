@@ -1,1 +1,5 @@
-"""TODO-doc."""
+"""The command line: `main` is what `svcsim` runs."""
+
+from svcsim.cli.app import main
+
+__all__ = ["main"]

@@ -28,9 +28,9 @@ _IDLE = -(1 << 60)
 def sync_law_spec(mode: str, n_services: int, n_endpoints: int) -> tuple[float, float]:
     """(median, p99) seconds from the start of a partial sync to its commit, by mode and size.
 
-    A line through measured medians of whole partial syncs: 45 ms (iptables), 35 ms (nftables) with one
-    Service of 10 endpoints, 45 and 69 ms with 100 of them, 182 and 446 ms with 1,000 (kube-proxy 1.36,
-    iptables-nft 1.8.9, nft 1.0.6); the size is taken as Services of ten endpoints, and the rules are committed
+    A line through measured medians of whole partial syncs: 45 ms (iptables) and 35 ms (nftables) with one
+    Service of ten endpoints, 45 and 69 ms with 100 of them, 182 and 446 ms with 1,000 (kube-proxy 1.36,
+    iptables-nft 1.8.9, nft 1.0.6). Size is taken as Services of ten endpoints; rules are committed
     two thirds into a sync.
     """
     size = max(n_services, n_endpoints / 10.0)

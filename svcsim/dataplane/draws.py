@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from svcsim.clock import array_to_ns
+from svcsim.compiled import compiled
 from svcsim.distributions import Constant, Distribution, Exponential, LogNormal, Mixture
 from svcsim.rng import Purpose, stream
 
@@ -27,6 +29,7 @@ __all__ = ["DRAW_BLOCK", "GAP_UNIT", "ClientDraws", "RateCurve", "Slot"]
 DRAW_BLOCK = 1 << 16
 GAP_UNIT = 1 << 30
 _SECOND = 1_000_000_000
+_LONG_S = 1e6  # beyond this mean a sample could leave int64 nanoseconds
 
 
 @dataclass(frozen=True)
@@ -72,18 +75,27 @@ class RateCurve:
 class Slot:
     """Consecutive requests of one client, all with arrival before the run's end.
 
-    `first`: index of the first request. `arrival_ns`: int64 (n,). `route_hi`, `route_lo`: uint32 (n,).
-    `service_ns`: for each group id of the client, int64 (n,).
+    `first`: index of the first request. `arrival_ns`: int64 (n,). `route`: uint64 (n,), whose high half chooses
+    the source and the low half the first pick. `service_ns`: for each group id of the client, int64 (n,).
     """
 
     first: int
     arrival_ns: npt.NDArray[np.int64]
-    route_hi: npt.NDArray[np.uint32]
-    route_lo: npt.NDArray[np.uint32]
+    route: npt.NDArray[np.uint64]
     service_ns: dict[int, npt.NDArray[np.int64]]
 
     def __len__(self) -> int:
         return len(self.arrival_ns)
+
+    @property
+    def route_hi(self) -> npt.NDArray[np.uint32]:
+        """uint32 (n,): what chooses the source."""
+        return (self.route >> np.uint64(32)).astype(np.uint32)
+
+    @property
+    def route_lo(self) -> npt.NDArray[np.uint32]:
+        """uint32 (n,): what picks first."""
+        return (self.route & np.uint64(0xFFFFFFFF)).astype(np.uint32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +129,11 @@ class ClientDraws:
                 n = min(size, left, self._expected_rest(units))
                 left -= n
                 if self.poisson:
-                    gaps = (gaps_rng.standard_exponential(n) * GAP_UNIT).astype(np.int64)
-                    np.cumsum(gaps, out=gaps)
-                    gaps += units
+                    sums = _summed(gaps_rng.standard_exponential(n), units)
                 else:
-                    gaps = units + GAP_UNIT * np.arange(1, n + 1, dtype=np.int64)
-                units = int(gaps[-1])
-                arrival = self.curve.invert(gaps)
+                    sums = units + GAP_UNIT * np.arange(1, n + 1, dtype=np.int64)
+                units = int(sums[-1])
+                arrival = self.curve.invert(sums)
                 route = route_rng.integers(0, 1 << 64, dtype=np.uint64, size=n)
                 keep = (
                     n if arrival[-1] < self.duration_ns else int(np.searchsorted(arrival, self.duration_ns))
@@ -133,8 +143,7 @@ class ClientDraws:
                     yield Slot(
                         first,
                         arrival[:keep],
-                        (route[:keep] >> np.uint64(32)).astype(np.uint32),
-                        (route[:keep] & np.uint64(0xFFFFFFFF)).astype(np.uint32),
+                        route[:keep],
                         {group: drawn[law] for group, law in self.services.items()},
                     )
                 first += keep
@@ -151,6 +160,20 @@ class ClientDraws:
         return int(rest + 4 * rest**0.5) + 16
 
 
+@compiled
+def _sum_gaps(gaps: Any, units: Any, sums: Any) -> None:
+    for i in range(len(gaps)):
+        units += np.int64(gaps[i] * GAP_UNIT)
+        sums[i] = units
+
+
+def _summed(gaps: npt.NDArray[np.float64], units: int) -> npt.NDArray[np.int64]:
+    """Running sums of unit-rate gaps in integers of 2^-30, from `units` on: int64 (n,)."""
+    sums = np.empty(len(gaps), dtype=np.int64)
+    _sum_gaps(gaps, units, sums)
+    return sums
+
+
 def _sample(law: Distribution, rng: np.random.Generator, n: int) -> npt.NDArray[np.int64]:
     """n service times, int64 ns; sample i depends on the stream's prefix only, not on n."""
     seconds: npt.NDArray[np.float64]
@@ -159,6 +182,10 @@ def _sample(law: Distribution, rng: np.random.Generator, n: int) -> npt.NDArray[
             return np.full(n, law.quantile1_ns(0.5), dtype=np.int64)
         case Exponential():
             seconds = rng.standard_exponential(n)
+            if law.mean() < _LONG_S:
+                # three passes over the buffer instead of five
+                seconds *= law.mean() * _SECOND
+                return np.rint(seconds, out=seconds).astype(np.int64)
             seconds *= law.mean()
         case LogNormal():
             seconds = rng.standard_normal(n)

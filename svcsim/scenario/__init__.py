@@ -1,1 +1,48 @@
-from svcsim.scenario._standin import *
+"""The question, frozen: a cluster, its applications, clients, events and lag, from YAML or from Python."""
+
+from svcsim.scenario.build import scenario
+from svcsim.scenario.defaults import DEFAULTS, LAG_KEYS, Default, defaults_table
+from svcsim.scenario.events import (
+    REGISTRY,
+    Crash,
+    Delete,
+    Event,
+    Kill,
+    Rate,
+    Rollout,
+    Scale,
+    Unready,
+)
+from svcsim.scenario.files.jsonschema import json_schema
+from svcsim.scenario.files.reading import load_scenario, parse_scenario
+from svcsim.scenario.frommanifests import scenario_from_manifests
+from svcsim.scenario.model import Client, Cluster, KubeProxy, Node, VanishedIP, WorkloadBehaviour
+from svcsim.scenario.scenario import Scenario
+
+__all__ = [
+    "DEFAULTS",
+    "LAG_KEYS",
+    "REGISTRY",
+    "Client",
+    "Cluster",
+    "Crash",
+    "Default",
+    "Delete",
+    "Event",
+    "Kill",
+    "KubeProxy",
+    "Node",
+    "Rate",
+    "Rollout",
+    "Scale",
+    "Scenario",
+    "Unready",
+    "VanishedIP",
+    "WorkloadBehaviour",
+    "defaults_table",
+    "json_schema",
+    "load_scenario",
+    "parse_scenario",
+    "scenario",
+    "scenario_from_manifests",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ __all__ = ["check"]
 
 MAX_REPLICAS = 150_000
 SHOWN_DOTS = 3
+_NODE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+_ZONE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 
 def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
@@ -40,8 +43,12 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
     """
     if scenario.duration_ns <= 0:
         raise (where / "duration").error(scenario.duration_ns, "ns must be > 0")
+    if not scenario.name.isprintable():
+        raise (where / "name").error(scenario.name, "must be one line of text")
     if not scenario.clients:
-        raise (where / "clients").problem("clients is empty: without one there is nothing to ask; add at least one")
+        raise (where / "clients").problem(
+            "clients is empty: without one there is nothing to ask; add at least one"
+        )
     lookup = Lookup(scenario.manifests)
     warnings: list[str] = []
     _check_cluster(scenario.cluster, where / "cluster")
@@ -62,7 +69,9 @@ def _check_names(names: list[str], where: Where) -> None:
     first: dict[str, int] = {}
     for index, name in enumerate(names):
         if name in first:
-            raise (where / index / "name").error(name, f"is taken by {where / first[name]}; client names are unique")
+            raise (where / index / "name").error(
+                name, f"is taken by {where / first[name]}; client names are unique"
+            )
         first[name] = index
 
 
@@ -71,9 +80,15 @@ def _check_cluster(cluster: Cluster, where: Where) -> None:
         raise (where / "nodes").error(len(cluster.nodes), f"must be 1 to {MAX_NODES} nodes")
     first: dict[str, int] = {}
     for index, node in enumerate(cluster.nodes):
+        here = where / "nodes" / index
+        if not _NODE.fullmatch(node.name):
+            raise (here / "name").error(node.name, "must be a DNS name: lower-case letters, digits, - and .")
+        if node.zone is not None and not _ZONE.fullmatch(node.zone):
+            raise (here / "zone").error(node.zone, "must be a label's value: letters, digits, -, _ and .")
         if node.name in first:
-            here = where / "nodes" / index / "name"
-            raise here.error(node.name, f"is taken by {where / 'nodes' / first[node.name]}; node names are unique")
+            raise (here / "name").error(
+                node.name, f"is taken by {where / 'nodes' / first[node.name]}; node names are unique"
+            )
         first[node.name] = index
     if all(node.unschedulable for node in cluster.nodes):
         raise (where / "nodes").problem(f"{where / 'nodes'}: every node is unschedulable; no pod could run")
@@ -82,9 +97,19 @@ def _check_cluster(cluster: Cluster, where: Where) -> None:
 def _check_client(client: Client, where: Where) -> None:
     """Hold a client to its own bounds."""
     bounds = (
-        ("name", client.name, bool(client.name), "must not be empty"),
+        (
+            "name",
+            client.name,
+            client.name.isprintable() and client.name == client.name.strip() != "",
+            "must be one line of text, no blanks around it",
+        ),
         ("via", client.via, client.via in VIAS, f"must be one of {', '.join(VIAS)}"),
-        ("rate", client.rate_per_s, 0 < client.rate_per_s <= MAX_RATE_PER_S, "must be > 0 and at most 100M/s"),
+        (
+            "rate",
+            client.rate_per_s,
+            0 < client.rate_per_s <= MAX_RATE_PER_S,
+            "must be > 0 and at most 100M/s",
+        ),
         ("arrivals", client.arrivals, client.arrivals in ARRIVALS, f"must be one of {', '.join(ARRIVALS)}"),
         ("sources", client.sources, 1 <= client.sources <= MAX_SOURCES, f"must be from 1 to {MAX_SOURCES}"),
         ("timeout.connect", client.connect_timeout_ns, client.connect_timeout_ns != 0, "must be > 0"),
@@ -98,7 +123,9 @@ def _check_client(client: Client, where: Where) -> None:
         (
             "resolve.every",
             client.resolve_every_ns,
-            (client.resolve_every_ns or 0) > 0 if client.resolve == "every" else client.resolve_every_ns is None,
+            (client.resolve_every_ns or 0) > 0
+            if client.resolve == "every"
+            else client.resolve_every_ns is None,
             "must be > 0 with resolve: every, and absent otherwise",
         ),
     )
@@ -113,19 +140,25 @@ def _check_reach(client: Client, cluster: Cluster, where: Where, warnings: list[
         kind, _, name = client.origin.partition(":")
         known = {node.name if kind == "node" else node.zone for node in cluster.nodes} - {None}
         if kind not in ("node", "zone") or name not in known:
-            raise (where / "from").error(client.origin, f"must be nodes, outside, node:NAME or zone:NAME ({one_of(map(str, known))})")
+            raise (where / "from").error(
+                client.origin, f"must be nodes, outside, node:NAME or zone:NAME ({one_of(map(str, known))})"
+            )
     if client.via == "loopback" and client.origin != "nodes":
-        raise (where / "from").error(client.origin, "has no meaning with via: loopback, which stays inside a pod")
+        raise (where / "from").error(
+            client.origin, "has no meaning with via: loopback, which stays inside a pod"
+        )
     if client.origin != "outside":
         return
     if client.host_network:
         raise (where / "hostNetwork").error(True, "has no meaning from outside the cluster")
     if client.via == "cluster-ip":
-        warnings.append(f"client {client.name}: cluster IPs are not reachable from outside; every connection fails")
+        warnings.append(
+            f"client {client.name}: cluster IPs are not reachable from outside; every connection fails"
+        )
     elif cluster.pod_network == "overlay":
         warnings.append(
-            f"client {client.name}: pod IPs of an overlay are not reachable from outside; every connection fails "
-            "(cluster.podNetwork: routed makes them so)"
+            f"client {client.name}: pod IPs of an overlay are not reachable from outside; "
+            "every connection fails (cluster.podNetwork: routed makes them so)"
         )
 
 
@@ -156,21 +189,28 @@ def _check_service(
     if service.type == "ExternalName":
         raise (where / "to").error(str(client.to), "is an ExternalName Service: a DNS alias without pods")
     if service.headless and client.via == "cluster-ip":
-        raise (where / "via").error(client.via, f"does not reach {client.to}, which is headless; use via: pod-ip")
+        raise (where / "via").error(
+            client.via, f"does not reach {client.to}, which is headless; use via: pod-ip"
+        )
     if not service.ports:
         raise (where / "to").error(str(client.to), "has no port; give its Service spec.ports")
     port = service.port(client.port)
     known = [str(one.name or one.port) for one in service.ports]
     if port is None:
         hint = did_you_mean(str(client.port), known)
-        raise (where / "port").error(client.port, f"is no port of {client.to}; there are: {one_of(known)}{hint}")
+        raise (where / "port").error(
+            client.port, f"is no port of {client.to}; there are: {one_of(known)}{hint}"
+        )
     if port.protocol != "TCP":
         tcp = [str(one.name or one.port) for one in service.ports if one.protocol == "TCP"]
         raise (where / "port").error(
-            client.port or port.port, f"is {port.protocol} in {client.to}, not simulated yet; TCP ports: {one_of(tcp)}"
+            client.port or port.port,
+            f"is {port.protocol} in {client.to}, not simulated yet; TCP ports: {one_of(tcp)}",
         )
     if not service.selector:
-        warnings.append(f"client {client.name}: {client.to} selects no pods (it has no selector); every connection fails")
+        warnings.append(
+            f"client {client.name}: {client.to} selects no pods (it has no selector); every connection fails"
+        )
     elif not manifests.backends(service):
         warnings.append(f"client {client.name}: no pod of the manifests is selected by {client.to}")
 
@@ -199,7 +239,9 @@ def _check_event(event: Event, scenario: Scenario, lookup: Lookup, where: Where)
         if not 0 <= event.replicas <= MAX_REPLICAS:
             raise (where / "replicas").error(event.replicas, f"must be from 0 to {MAX_REPLICAS}")
     elif event.count < 1 or (not isinstance(target, Workload) and event.count != 1):
-        rule = "must be at least 1" if isinstance(target, Workload) else f"must be 1: {event.target} is one pod"
+        rule = (
+            "must be at least 1" if isinstance(target, Workload) else f"must be 1: {event.target} is one pod"
+        )
         raise (where / "count").error(event.count, rule)
     if isinstance(event, Unready) and event.for_ns <= 0:
         raise (where / "for").error(event.for_ns, "ns must be > 0")

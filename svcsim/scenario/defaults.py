@@ -33,15 +33,27 @@ def _lognormal(median: str, p99: str) -> dict[str, dict[str, str]]:
 
 _PROXY = "pkg/proxy/apis/config/v1alpha1/defaults.go SetDefaults_KubeProxyConfiguration"
 
+_LAB = "recorded runs of Kubernetes 1.36 in a small cluster"
+
 _ROWS: Final = (
     Default("duration", "60s", "duration", "assumed", "only where manifests are run without a scenario"),
     Default("cluster.kubernetes", "1.34", "version", "assumed", "kube-proxy's run loop changed in 1.34"),
     Default("cluster.nodes", 3, "nodes", "assumed", "a small cluster: spread over it, yet easy to follow"),
-    Default("cluster.nodes.pods", 110, "pods", "measured", "pkg/kubelet/apis/config/v1beta1/defaults.go MaxPods"),
-    Default("cluster.kubeProxy.mode", "iptables", "mode", "measured", "the default of Linux nodes in 1.30-1.36"),
+    Default(
+        "cluster.nodes.pods", 110, "pods", "measured", "pkg/kubelet/apis/config/v1beta1/defaults.go MaxPods"
+    ),
+    Default(
+        "cluster.kubeProxy.mode", "iptables", "mode", "measured", "the default of Linux nodes in 1.30-1.36"
+    ),
     Default("cluster.kubeProxy.minSyncPeriod", "1s", "duration", "measured", _PROXY),
     Default("cluster.kubeProxy.syncPeriod", "30s", "duration", "measured", _PROXY),
-    Default("cluster.podNetwork", "overlay", "kind", "assumed", "what most network plugins do unless told otherwise"),
+    Default(
+        "cluster.podNetwork",
+        "overlay",
+        "kind",
+        "assumed",
+        "what most network plugins do unless told otherwise",
+    ),
     Default(
         "cluster.vanishedIP.then",
         "unreachable",
@@ -49,21 +61,97 @@ _ROWS: Final = (
         "assumed",
         "the node answers for an address whose neighbour entry has failed",
     ),
-    Default("cluster.vanishedIP.after", "3s", "duration", "measured", "three neighbour solicitations, one second apart"),
-    Default("cluster.vanishedIP.reuse", "never", "duration", "assumed", "plugins walk through the whole range first"),
+    Default(
+        "cluster.vanishedIP.after",
+        "3s",
+        "duration",
+        "measured",
+        "three neighbour solicitations, one second apart",
+    ),
+    Default(
+        "cluster.vanishedIP.reuse",
+        "never",
+        "duration",
+        "assumed",
+        "plugins walk through the whole range first",
+    ),
     Default("cluster.kernel", "6.8", "version", "assumed", "linear SYN retransmissions exist since 6.5"),
-    Default("lag.controller", _lognormal("10ms", "60ms"), "distribution", "assumed", "informer and one API write"),
-    Default("lag.scheduler", _lognormal("15ms", "80ms"), "distribution", "assumed", "one scheduling cycle and binding"),
+    Default(
+        "lag.controller",
+        _lognormal("30ms", "200ms"),
+        "distribution",
+        "measured",
+        f"{_LAB}, Ready to deletion",
+    ),
+    Default(
+        "lag.api",
+        _lognormal("34ms", "120ms"),
+        "distribution",
+        "measured",
+        f"{_LAB}, between creation batches",
+    ),
+    Default(
+        "lag.scheduler", _lognormal("35ms", "200ms"), "distribution", "measured", f"{_LAB}, created to bound"
+    ),
     Default("lag.pull", {"constant": "0s"}, "distribution", "assumed", "the image is on the node already"),
-    Default("lag.start", _lognormal("60ms", "250ms"), "distribution", "assumed", "sandbox, create and start"),
-    Default("lag.kubelet", _lognormal("10ms", "20ms"), "distribution", "assumed", "one watch event and a pod worker"),
-    Default("lag.status", _lognormal("15ms", "80ms"), "distribution", "assumed", "one status patch"),
-    Default("lag.endpointSlice", _lognormal("50ms", "300ms"), "distribution", "assumed", "one sync and one write"),
-    Default("lag.watch", _lognormal("5ms", "40ms"), "distribution", "assumed", "one watch event"),
-    Default("lag.sync", None, "distribution", "measured", "by the proxy's mode and the cluster's size, at run time"),
-    Default("lag.teardown", _lognormal("30ms", "150ms"), "distribution", "assumed", "the sandbox is removed"),
+    Default("lag.start", _lognormal("400ms", "1.5s"), "distribution", "assumed", "sandbox, create and start"),
+    Default(
+        "lag.kubelet",
+        {"uniform": {"low": "0s", "high": "10ms"}},
+        "distribution",
+        "measured",
+        f"{_LAB}, deletion to SIGTERM",
+    ),
+    Default(
+        "lag.status", _lognormal("33ms", "220ms"), "distribution", "measured", f"{_LAB}, one status patch"
+    ),
+    Default(
+        "lag.endpointSlice",
+        _lognormal("40ms", "130ms"),
+        "distribution",
+        "measured",
+        f"{_LAB}, one sync and write",
+    ),
+    Default(
+        "lag.watch",
+        _lognormal("6ms", "50ms"),
+        "distribution",
+        "measured",
+        f"{_LAB}, write to an idle sync's start",
+    ),
+    Default(
+        "lag.sync",
+        None,
+        "distribution",
+        "measured",
+        "by the proxy's mode and the cluster's size, at run time",
+    ),
+    Default(
+        "lag.exit",
+        _lognormal("1.5ms", "15ms"),
+        "distribution",
+        "measured",
+        f"{_LAB}, a server that just exits",
+    ),
+    Default(
+        "lag.teardown", _lognormal("30ms", "150ms"), "distribution", "assumed", "the sandbox's network goes"
+    ),
+    Default("lag.stop", _lognormal("60ms", "300ms"), "distribution", "assumed", "the sandbox is down"),
+    Default(
+        "lag.load",
+        {"lognormal": {"median": 1.0, "p99": 2.66}},
+        "factor",
+        "measured",
+        f"{_LAB}, how busy a cluster is",
+    ),
     Default("workloads.startup", {"constant": "1s"}, "distribution", "assumed", "depends on the application"),
-    Default("workloads.serviceTime", {"exponential": {"mean": "5ms"}}, "distribution", "assumed", "a light request"),
+    Default(
+        "workloads.serviceTime",
+        {"exponential": {"mean": "5ms"}},
+        "distribution",
+        "assumed",
+        "a light request",
+    ),
     Default("workloads.concurrency", None, "requests", "assumed", "unlimited: overload only when asked for"),
     Default("workloads.queue", None, "places", "assumed", "unlimited: overload only when asked for"),
     Default("workloads.queue.full", "reject", "kind", "assumed", "a server that answers 503"),
@@ -72,8 +160,12 @@ _ROWS: Final = (
     Default("workloads.age", None, "duration", "assumed", "what the pod's status says"),
     Default("clients.arrivals", "poisson", "kind", "assumed", "many independent users"),
     Default("clients.resolve", "once", "kind", "assumed", "only with via: pod-ip"),
-    Default("clients.timeout.connect", "1s", "duration", "assumed", "common in HTTP clients inside a cluster"),
-    Default("clients.timeout.request", "5s", "duration", "assumed", "common in HTTP clients inside a cluster"),
+    Default(
+        "clients.timeout.connect", "1s", "duration", "assumed", "common in HTTP clients inside a cluster"
+    ),
+    Default(
+        "clients.timeout.request", "5s", "duration", "assumed", "common in HTTP clients inside a cluster"
+    ),
     Default("clients.from", "nodes", "kind", "assumed", "callers are pods all over the cluster"),
     Default("clients.sources", None, "addresses", "assumed", "one for each node in scope, one outside"),
     Default("clients.hostNetwork", False, "truth", "assumed", "callers are ordinary pods"),
@@ -111,7 +203,7 @@ def _shown(value: Any) -> str:
         return "-"
     if isinstance(value, dict):
         ((name, body),) = value.items()
-        inside = body if isinstance(body, str) else ", ".join(f"{k} {v}" for k, v in body.items())
+        inside = ", ".join(f"{k} {v}" for k, v in body.items()) if isinstance(body, dict) else str(body)
         return f"{name} {inside}"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -126,4 +218,3 @@ def defaults_table() -> list[dict[str, str]]:
         {"key": row.key, "value": _shown(row.value), "unit": row.unit, "kind": row.kind, "source": row.source}
         for row in _ROWS
     ]
-

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 __all__ = ["FrozenMap"]
 
-Key = TypeVar("Key")
-Value = TypeVar("Value", covariant=True)
+KeyT = TypeVar("KeyT")
+ValueT_co = TypeVar("ValueT_co", covariant=True)
 
 
-class FrozenMap(Mapping[Key, Value]):
+class FrozenMap(Mapping[KeyT, ValueT_co]):
     """A read-only mapping in the order it was built; equal to any mapping with the same items.
 
     >>> FrozenMap({"a": 1})
@@ -22,13 +22,13 @@ class FrozenMap(Mapping[Key, Value]):
 
     __slots__ = ("_items",)
 
-    def __init__(self, items: Mapping[Key, Value] | None = None) -> None:
-        self._items: dict[Key, Value] = dict(items or {})
+    def __init__(self, items: Mapping[KeyT, ValueT_co] | None = None) -> None:
+        self._items: dict[KeyT, ValueT_co] = dict(items or {})
 
-    def __getitem__(self, key: Key) -> Value:
+    def __getitem__(self, key: KeyT) -> ValueT_co:
         return self._items[key]
 
-    def __iter__(self) -> Iterator[Key]:
+    def __iter__(self) -> Iterator[KeyT]:
         return iter(self._items)
 
     def __len__(self) -> int:

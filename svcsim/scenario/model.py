@@ -44,6 +44,27 @@ MAX_NODES: Final = 15_000
 MAX_SOURCES: Final = 100_000
 MAX_RATE_PER_S: Final = 1e8
 
+_NODES_PODS: Final[int] = default("cluster.nodes.pods")
+_KUBE_PROXY_MODE: Final[Literal["iptables", "nftables"]] = default("cluster.kubeProxy.mode")
+_KUBE_PROXY_MIN_SYNC_PERIOD: Final[int] = default_ns("cluster.kubeProxy.minSyncPeriod")
+_KUBE_PROXY_SYNC_PERIOD: Final[int] = default_ns("cluster.kubeProxy.syncPeriod")
+_VANISHED_IP_THEN: Final[Literal["unreachable", "blackhole"]] = default("cluster.vanishedIP.then")
+_VANISHED_IP_AFTER: Final[int] = default_ns("cluster.vanishedIP.after")
+_POD_NETWORK: Final[Literal["overlay", "routed"]] = default("cluster.podNetwork")
+_CONCURRENCY: Final[int | None] = default("workloads.concurrency")
+_QUEUE: Final[int | None] = default("workloads.queue")
+_QUEUE_FULL: Final[QueueFull] = default("workloads.queue.full")
+_ON_SIGTERM: Final[OnSigterm] = default("workloads.onSigterm")
+_PRE_STOP: Final[int | None] = default("workloads.preStop")
+_AGE: Final[int | None] = default("workloads.age")
+_ARRIVALS: Final[Arrivals] = default("clients.arrivals")
+_TIMEOUT_CONNECT: Final[int | None] = default_ns("clients.timeout.connect")
+_TIMEOUT_REQUEST: Final[int | None] = default_ns("clients.timeout.request")
+_ORIGIN: Final[str] = default("clients.from")
+_MAJOR, _MINOR = map(int, default("cluster.kernel").split("."))
+_KERNEL: Final[tuple[int, int]] = (_MAJOR, _MINOR)
+_HOST_NETWORK: Final[bool] = default("clients.hostNetwork")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
@@ -51,7 +72,7 @@ class Node:
 
     name: str
     zone: str | None = None
-    pods_limit: int = default("cluster.nodes.pods")
+    pods_limit: int = _NODES_PODS
     unschedulable: bool = False
     cpu: Fraction | None = None
 
@@ -69,17 +90,17 @@ def named_nodes(count: int) -> tuple[Node, ...]:
 class KubeProxy:
     """kube-proxy's settings, the same on every node."""
 
-    mode: Literal["iptables", "nftables"] = default("cluster.kubeProxy.mode")
-    min_sync_period_ns: int = default_ns("cluster.kubeProxy.minSyncPeriod")
-    sync_period_ns: int = default_ns("cluster.kubeProxy.syncPeriod")
+    mode: Literal["iptables", "nftables"] = _KUBE_PROXY_MODE
+    min_sync_period_ns: int = _KUBE_PROXY_MIN_SYNC_PERIOD
+    sync_period_ns: int = _KUBE_PROXY_SYNC_PERIOD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VanishedIP:
     """What becomes of a pod's address once the pod is gone; `reuse_after_ns` is None for never."""
 
-    then: Literal["unreachable", "blackhole"] = default("cluster.vanishedIP.then")
-    after_ns: int = default_ns("cluster.vanishedIP.after")
+    then: Literal["unreachable", "blackhole"] = _VANISHED_IP_THEN
+    after_ns: int = _VANISHED_IP_AFTER
     reuse_after_ns: int | None = None
 
 
@@ -90,9 +111,9 @@ class Cluster:
     kubernetes_minor: int = int(default("cluster.kubernetes").split(".")[1])
     nodes: tuple[Node, ...] = named_nodes(default("cluster.nodes"))
     kube_proxy: KubeProxy = KubeProxy()
-    pod_network: Literal["overlay", "routed"] = default("cluster.podNetwork")
+    pod_network: Literal["overlay", "routed"] = _POD_NETWORK
     vanished_ip: VanishedIP = VanishedIP()
-    kernel: tuple[int, int] = (6, 8)
+    kernel: tuple[int, int] = _KERNEL
 
 
 def _law(key: str) -> Distribution:
@@ -116,13 +137,13 @@ class WorkloadBehaviour:
 
     startup: Distribution = _STARTUP
     service_time: Distribution = _SERVICE_TIME
-    concurrency: int | None = default("workloads.concurrency")
-    queue: int | None = default("workloads.queue")
-    queue_full: QueueFull = default("workloads.queue.full")
-    on_sigterm: OnSigterm = default("workloads.onSigterm")
+    concurrency: int | None = _CONCURRENCY
+    queue: int | None = _QUEUE
+    queue_full: QueueFull = _QUEUE_FULL
+    on_sigterm: OnSigterm = _ON_SIGTERM
     lame_duck_ns: int = 0
-    pre_stop_ns: int | None = default("workloads.preStop")
-    age_ns: int | None = default("workloads.age")
+    pre_stop_ns: int | None = _PRE_STOP
+    age_ns: int | None = _AGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +161,9 @@ class Client:
     port: str | int | None = None
     resolve: Resolve | None = None
     resolve_every_ns: int | None = None
-    arrivals: Arrivals = default("clients.arrivals")
-    connect_timeout_ns: int | None = default_ns("clients.timeout.connect")
-    request_timeout_ns: int | None = default_ns("clients.timeout.request")
-    origin: str = default("clients.from")
+    arrivals: Arrivals = _ARRIVALS
+    connect_timeout_ns: int | None = _TIMEOUT_CONNECT
+    request_timeout_ns: int | None = _TIMEOUT_REQUEST
+    origin: str = _ORIGIN
     sources: int = 1
-    host_network: bool = default("clients.hostNetwork")
+    host_network: bool = _HOST_NETWORK

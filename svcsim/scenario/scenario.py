@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from svcsim.distributions import Distribution
@@ -20,16 +21,20 @@ from svcsim.version import SEMANTICS_VERSION
 
 __all__ = ["Scenario", "Written"]
 
+NOWHERE = Source()
+_CLUSTER = Cluster()
 _USUAL = WorkloadBehaviour()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What a scenario was resolved from: its plain document, its manifests' inputs and its text."""
+    """What a scenario was resolved from: document, manifests' inputs, text, folder, earlier warnings."""
 
     document: Mapping[str, Any]
     inputs: Inputs
-    source: Source = Source()
+    source: Source = NOWHERE
+    base: Path | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +47,10 @@ class Scenario:
 
     >>> from svcsim.kube import parse_key, parse_manifests
     >>> manifests = parse_manifests('''
-    ... {apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 80}]}}
+    ... apiVersion: v1
+    ... kind: Service
+    ... metadata: {name: web}
+    ... spec: {selector: {app: web}, ports: [{port: 80}]}
     ... ''')
     >>> client = Client(name="vip", to=parse_key("service/web"), via="cluster-ip", rate_per_s=200.0)
     >>> question = Scenario(manifests=manifests, duration_ns=60_000_000_000, clients=(client,))
@@ -54,7 +62,7 @@ class Scenario:
     manifests: ManifestSet
     duration_ns: int
     clients: tuple[Client, ...]
-    cluster: Cluster = Cluster()
+    cluster: Cluster = _CLUSTER
     workloads: Mapping[ObjectKey, WorkloadBehaviour] = FrozenMap()
     containers: Mapping[tuple[ObjectKey, str], WorkloadBehaviour] = FrozenMap()
     events: tuple[Event, ...] = ()
@@ -65,9 +73,9 @@ class Scenario:
     def __post_init__(self) -> None:
         """Complete and order what was given, then hold it to the rules."""
         unknown = sorted(set(self.lag) - set(LAG_KEYS))
-        where = Where(self.written.source if self.written is not None else Source())
+        where = Where(self.written.source if self.written is not None else NOWHERE)
         if unknown:
-            raise (where / "lag").unknown(unknown[0], "stage", LAG_KEYS)
+            raise (where / "cluster" / "lag").unknown(unknown[0], "stage", LAG_KEYS)
         put = object.__setattr__
         put(self, "clients", tuple(self.clients))
         put(self, "events", tuple(sorted(self.events, key=lambda event: (event.at_ns, event.position))))

@@ -69,8 +69,10 @@ class HandDraws:
             yield Slot(
                 first,
                 np.array([r.at for r in part], dtype=np.int64),
-                np.array(hi, dtype=np.uint32),
-                np.array([r.lo for r in part], dtype=np.uint32),
+                np.array(
+                    [(high << 32) | r.lo for high, r in zip(hi, part, strict=True)],
+                    dtype=np.uint64,
+                ),
                 dict.fromkeys(range(self.n_groups), service),
             )
 

@@ -254,8 +254,7 @@ class VectorisedEngine:
         laws = max((len(set(d.services.values())) for d in draws), default=1)
         return state.Slots(
             np.zeros((n, slot), dtype=np.int64),
-            np.zeros((n, slot), dtype=np.uint32),
-            np.zeros((n, slot), dtype=np.uint32),
+            np.zeros((n, slot), dtype=np.uint64),
             np.zeros((n, max(laws, 1), slot), dtype=np.int64),
             np.zeros(n, dtype=np.int64),
             np.zeros(n, dtype=np.int64),
@@ -275,8 +274,7 @@ class VectorisedEngine:
         sl.size[client] = n
         sl.first[client] = slot.first
         sl.arrival[client, :n] = slot.arrival_ns
-        sl.hi[client, :n] = slot.route_hi
-        sl.lo[client, :n] = slot.route_lo
+        sl.route[client, :n] = slot.route
         for group, law in enumerate(self._cl.law[client]):
             if law >= 0:
                 sl.service[client, law, :n] = slot.service_ns[group]

@@ -58,6 +58,7 @@ NEVER = np.int64(1 << 62)
 ICMP_COST = np.int64(1_000_000_000)
 ICMP_BURST = np.int64(6_000_000_000)
 SECOND = np.int64(1_000_000_000)
+LOW = np.uint64(0xFFFFFFFF)
 
 _COMPLETION, _DEADLINE, _SYN, _ARRIVAL = (
     int(Rank.COMPLETION),
@@ -778,8 +779,7 @@ def run_window(
         i = sl.at[client]
         size = sl.size[client]
         arrival = sl.arrival[client]
-        hi = sl.hi[client]
-        lo = sl.lo[client]
+        routes = sl.route[client]
         first_request = sl.first[client]
         hist = out.hist[client]
         fast_ok = np.int64(0)
@@ -789,7 +789,8 @@ def run_window(
             if first_done and (t >= stop or t > second or (t == second and client > second_client)):
                 break
             first_done = True
-            source = np.int64((np.uint64(hi[i]) * n_sources) >> np.uint64(32))
+            route = routes[i]
+            source = np.int64(((route >> np.uint64(32)) * n_sources) >> np.uint64(32))
             flat = base + source
             server = np.int64(-1)
             version = np.int64(-1)
@@ -803,7 +804,7 @@ def run_window(
                     low = rows.version_at[version]
                     n = rows.version_at[version + 1] - low
                     if n > 0:
-                        at = np.int64((np.uint64(lo[i]) * np.uint64(n)) >> np.uint64(32))
+                        at = np.int64(((route & LOW) * np.uint64(n)) >> np.uint64(32))
                         server = np.int64(rows.version_servers[low + at])
             if server >= 0 and sv.state[server] == _LISTENING and sv.queue[sv.group[server]] < 0:
                 # the common case: accepted at once, unlimited places
@@ -865,7 +866,7 @@ def run_window(
                 row[W_VERSION] = -1
                 for k in range(work.wait_service.shape[1]):
                     work.wait_service[w, k] = sl.service[client, k, i]
-                u = np.uint64(lo[i])
+                u = route & LOW
                 i += 1
                 _syn(until, vanished_after, sc, sv, cl, rows, ev, work, out, w, t, u)
             if (

@@ -97,12 +97,11 @@ class Clients(NamedTuple):
 
 
 class Slots(NamedTuple):
-    """The drawn requests at hand, per client: arrival int64, hi/lo uint32 (n_clients, slot),
+    """The drawn requests at hand, per client: arrival int64, route uint64 (n_clients, slot),
     service int64 (n_clients, laws, slot); first, at, size int64 per client; done int8: no slot follows."""
 
     arrival: Array
-    hi: Array
-    lo: Array
+    route: Array
     service: Array
     first: Array
     at: Array

@@ -32,19 +32,34 @@ def _meta(words: str, description: str = "", **schema: Any) -> Meta:
     return Meta(extra={"words": words}, extra_json_schema=extra)
 
 
-Duration = Annotated[str | int | float, _meta('a duration such as "250ms", or seconds', examples=["250ms", "5s"])]
+Duration = Annotated[
+    str | int | float, _meta('a duration such as "250ms", or seconds', examples=["250ms", "5s"])
+]
 Rate = Annotated[str | int | float, _meta('a rate such as "200/s", or events per second', examples=["200/s"])]
 Name = Annotated[str, Meta(min_length=1, max_length=253)]
 Text = Annotated[str, Meta(min_length=1, max_length=4096)]
 Key = Annotated[
-    str, _meta("KIND/NAME or NAMESPACE/KIND/NAME", examples=["deployment/web", "shop/service/cart"], minLength=3)
+    str,
+    _meta("KIND/NAME or NAMESPACE/KIND/NAME", examples=["deployment/web", "shop/service/cart"], minLength=3),
 ]
-Version = Annotated[str, _meta('a version in quotes, such as "1.34" (YAML reads 1.30 as 1.3)', examples=["1.34", "6.8"])]
+Version = Annotated[
+    str, _meta('a version in quotes, such as "1.34" (YAML reads 1.30 as 1.3)', examples=["1.34"])
+]
+Kernel = Annotated[
+    str,
+    _meta(
+        'a version in quotes, such as "6.8" (YAML reads 6.10 as 6.1)', examples=["6.8", "5.15.0-105-generic"]
+    ),
+]
 Law = Annotated[
     str | int | float | dict[str, Any],
     _meta(
         "a duration, or a distribution such as {lognormal: {median: 50ms, p99: 300ms}}",
-        examples=["50ms", {"lognormal": {"median": "50ms", "p99": "300ms"}}, {"exponential": {"mean": "20ms"}}],
+        examples=[
+            "50ms",
+            {"lognormal": {"median": "50ms", "p99": "300ms"}},
+            {"exponential": {"mean": "20ms"}},
+        ],
         maxProperties=1,
     ),
 ]
@@ -55,7 +70,7 @@ class _File(Struct, forbid_unknown_fields=True, rename="camel", frozen=True):
     pass
 
 
-class NodeFile(_File, kw_only=True):
+class NodeFile(_File, kw_only=True, frozen=True):
     """One node of the cluster."""
 
     name: Name
@@ -65,7 +80,7 @@ class NodeFile(_File, kw_only=True):
     unschedulable: bool | UnsetType = UNSET
 
 
-class KubeProxyFile(_File, kw_only=True):
+class KubeProxyFile(_File, kw_only=True, frozen=True):
     """kube-proxy's settings."""
 
     mode: Annotated[str, _meta("iptables or nftables", enum=["iptables", "nftables"])] | UnsetType = UNSET
@@ -73,13 +88,13 @@ class KubeProxyFile(_File, kw_only=True):
     sync_period: Duration | UnsetType = UNSET
 
 
-class ReuseFile(_File, kw_only=True):
+class ReuseFile(_File, kw_only=True, frozen=True):
     """When a pod's address is given to another pod."""
 
     after: Duration
 
 
-class VanishedIPFile(_File, kw_only=True):
+class VanishedIPFile(_File, kw_only=True, frozen=True):
     """What becomes of the address of a pod that is gone."""
 
     then: Literal["unreachable", "blackhole"] | UnsetType = UNSET
@@ -87,10 +102,11 @@ class VanishedIPFile(_File, kw_only=True):
     reuse: Literal["never"] | ReuseFile | UnsetType = UNSET
 
 
-class LagFile(_File, kw_only=True):
+class LagFile(_File, kw_only=True, frozen=True):
     """The stages between a change and its effect."""
 
     controller: Law | UnsetType = UNSET
+    api: Law | UnsetType = UNSET
     scheduler: Law | UnsetType = UNSET
     pull: Law | UnsetType = UNSET
     start: Law | UnsetType = UNSET
@@ -99,10 +115,18 @@ class LagFile(_File, kw_only=True):
     endpoint_slice: Law | UnsetType = UNSET
     watch: Law | UnsetType = UNSET
     sync: Law | UnsetType = UNSET
+    exit: Law | UnsetType = UNSET
     teardown: Law | UnsetType = UNSET
+    stop: Law | UnsetType = UNSET
+    load: Law | UnsetType = UNSET
 
 
-class ClusterFile(_File, kw_only=True, rename={"kube_proxy": "kubeProxy", "pod_network": "podNetwork", "vanished_ip": "vanishedIP"}):
+class ClusterFile(
+    _File,
+    kw_only=True,
+    frozen=True,
+    rename={"kube_proxy": "kubeProxy", "pod_network": "podNetwork", "vanished_ip": "vanishedIP"},
+):
     """The cluster that the manifests run in."""
 
     kubernetes: Version | UnsetType = UNSET
@@ -115,24 +139,24 @@ class ClusterFile(_File, kw_only=True, rename={"kube_proxy": "kubeProxy", "pod_n
     kube_proxy: KubeProxyFile | Text | UnsetType = UNSET
     pod_network: Literal["overlay", "routed"] | UnsetType = UNSET
     vanished_ip: VanishedIPFile | UnsetType = UNSET
-    kernel: Version | UnsetType = UNSET
+    kernel: Kernel | UnsetType = UNSET
     lag: LagFile | UnsetType = UNSET
 
 
-class QueueFile(_File, kw_only=True):
+class QueueFile(_File, kw_only=True, frozen=True):
     """Waiting places, and what happens when they are taken."""
 
     places: Annotated[int, Meta(ge=0, le=10**9)]
     full: Literal["reject", "drop"] | UnsetType = UNSET
 
 
-class LameDuckFile(_File, kw_only=True):
+class LameDuckFile(_File, kw_only=True, frozen=True):
     """After SIGTERM the application goes on serving for a while, then exits."""
 
     lame_duck: Duration
 
 
-class WorkloadFile(_File, kw_only=True):
+class WorkloadFile(_File, kw_only=True, frozen=True):
     """What no manifest says about an application."""
 
     startup: Law | UnsetType = UNSET
@@ -144,20 +168,20 @@ class WorkloadFile(_File, kw_only=True):
     age: Duration | UnsetType = UNSET
 
 
-class ResolveFile(_File, kw_only=True):
+class ResolveFile(_File, kw_only=True, frozen=True):
     """A client that looks the addresses up again and again."""
 
     every: Duration
 
 
-class TimeoutFile(_File, kw_only=True):
+class TimeoutFile(_File, kw_only=True, frozen=True):
     """How long a client waits; `none` for no limit."""
 
     connect: Duration | UnsetType = UNSET
     request: Duration | UnsetType = UNSET
 
 
-class ClientFile(_File, kw_only=True, rename={"origin": "from", "host_network": "hostNetwork"}):
+class ClientFile(_File, kw_only=True, frozen=True, rename={"origin": "from", "host_network": "hostNetwork"}):
     """Who connects, to what, by which way."""
 
     name: Name
@@ -166,9 +190,9 @@ class ClientFile(_File, kw_only=True, rename={"origin": "from", "host_network": 
         str, _meta("one of loopback, pod-ip, cluster-ip", enum=["loopback", "pod-ip", "cluster-ip"])
     ]
     rate: Rate
-    port: Annotated[int, Meta(ge=1, le=65535)] | Annotated[str, Meta(min_length=1, max_length=63)] | UnsetType = (
-        UNSET
-    )
+    port: (
+        Annotated[int, Meta(ge=1, le=65535)] | Annotated[str, Meta(min_length=1, max_length=63)] | UnsetType
+    ) = UNSET
     resolve: Literal["once", "on-failure", "watch"] | ResolveFile | UnsetType = UNSET
     arrivals: Literal["poisson", "constant"] | UnsetType = UNSET
     timeout: Duration | TimeoutFile | UnsetType = UNSET
@@ -177,7 +201,7 @@ class ClientFile(_File, kw_only=True, rename={"origin": "from", "host_network": 
     host_network: bool | UnsetType = UNSET
 
 
-class EventFile(_File, kw_only=True, rename={"for_": "for"}):
+class EventFile(_File, kw_only=True, frozen=True, rename={"for_": "for"}):
     """Something that happens: `at` and exactly one kind."""
 
     at: Duration
@@ -197,18 +221,18 @@ class EventFile(_File, kw_only=True, rename={"for_": "for"}):
     value: Rate | UnsetType = UNSET
 
 
-class ScenarioFile(_File, kw_only=True):
+class ScenarioFile(_File, kw_only=True, frozen=True):
     """A question about Services under churn."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)] | UnsetType = UNSET
     manifests: Annotated[
         Text | Annotated[list[Text | dict[str, Any]], Meta(min_length=1, max_length=200_000)],
-        _meta('a list of files, folders, patterns, "-" for standard input, or objects', examples=[["web.yaml"]]),
+        _meta(
+            'a list of files, folders, patterns, "-" for standard input, or objects', examples=[["web.yaml"]]
+        ),
     ]
     duration: Duration
     cluster: ClusterFile | UnsetType = UNSET
     workloads: dict[str, WorkloadFile] | UnsetType = UNSET
     clients: Annotated[list[ClientFile], Meta(min_length=1, max_length=10_000)]
     events: Annotated[list[EventFile], Meta(max_length=100_000)] | UnsetType = UNSET
-
-

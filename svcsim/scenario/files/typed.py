@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, TypeVar
 
@@ -59,7 +59,7 @@ def _check(value: object, kind: inspect.Type, where: Where, words: str | None = 
                 raise where.error(key, "must be text to be a key")
             _check(item, kind.value_type, where / key)
     elif isinstance(kind, inspect.UnionType):
-        fitting = [one for one in map(_bare, kind.types) if _same_shape(value, one)]
+        fitting = [one for one in _members(kind) if _same_shape(value, one)]
         if not fitting or not (isinstance(value, list) or _within(value, fitting[0])):
             raise where.error(value, f"must be {words or _words(kind)}")
         _check(value, fitting[0], where, words)
@@ -88,8 +88,15 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(known) if len(known) <= 20 else one_of(known)
 
 
-def _bare(kind: inspect.Type) -> inspect.Type:
-    return kind.type if isinstance(kind, inspect.Metadata) else kind
+def _members(kind: inspect.Type) -> Iterator[inspect.Type]:
+    """Yield the types of a union, those of unions inside it included."""
+    if isinstance(kind, inspect.Metadata):
+        yield from _members(kind.type)
+    elif isinstance(kind, inspect.UnionType):
+        for one in kind.types:
+            yield from _members(one)
+    else:
+        yield kind
 
 
 def _same_shape(value: object, kind: inspect.Type) -> bool:
@@ -143,7 +150,9 @@ def _words(kind: inspect.Type) -> str:
         bounds = f" from {kind.ge} to {kind.le}" if kind.ge is not None and kind.le is not None else ""
         return f"a whole number{bounds}"
     if isinstance(kind, inspect.StrType):
-        return f"text of {kind.min_length or 0} to {kind.max_length} characters" if kind.max_length else "text"
+        return (
+            f"text of {kind.min_length or 0} to {kind.max_length} characters" if kind.max_length else "text"
+        )
     if isinstance(kind, inspect.ListType):
         least = "with at least one entry" if kind.min_length else ""
         most = f"with at most {kind.max_length} entries" if kind.max_length else ""

@@ -38,7 +38,9 @@ def _index(items: list[Any], text: str) -> tuple[int, str]:
     names = [str(item["name"]) for item in items if isinstance(item, dict) and "name" in item]
     head, rest = step(text, names)
     if head in names:
-        return next(i for i, item in enumerate(items) if isinstance(item, dict) and str(item.get("name")) == head), rest
+        return next(
+            i for i, item in enumerate(items) if isinstance(item, dict) and str(item.get("name")) == head
+        ), rest
     if head.isascii() and head.isdigit() and int(head) < len(items):
         return int(head), rest
     also = f" or a name: {one_of(names)}{did_you_mean(head, names)}" if names else ""

@@ -88,7 +88,9 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         else:
             resolve = file.resolve
     connect_ns, request_ns = _timeouts(file, where / "timeout")
-    origin = _origin(default("clients.from") if file.origin is UNSET else file.origin, cluster, where / "from")
+    origin = _origin(
+        default("clients.from") if file.origin is UNSET else file.origin, cluster, where / "from"
+    )
     return Client(
         name=file.name,
         to=lookup.one(file.to, where / "to", services=True, owners=via != "cluster-ip"),

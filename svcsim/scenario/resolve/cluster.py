@@ -11,7 +11,14 @@ from msgspec import UNSET, UnsetType
 from svcsim.distributions import Distribution
 from svcsim.kube.quantities import parse_quantity
 from svcsim.scenario.defaults import LAG_KEYS, default_law
-from svcsim.scenario.files.layer import ClusterFile, KubeProxyFile, LagFile, NodeFile, ReuseFile, VanishedIPFile
+from svcsim.scenario.files.layer import (
+    ClusterFile,
+    KubeProxyFile,
+    LagFile,
+    NodeFile,
+    ReuseFile,
+    VanishedIPFile,
+)
 from svcsim.scenario.files.place import Where, did_you_mean
 from svcsim.scenario.files.typed import typed
 from svcsim.scenario.frozen import FrozenMap
@@ -21,6 +28,7 @@ from svcsim.scenario.resolve.values import kernel, kubernetes_minor, law, positi
 
 __all__ = ["resolve_cluster", "resolve_lag"]
 
+MAX_CORES = 100_000
 MODES = ("iptables", "nftables")
 NOT_YET_MODES = ("ipvs", "kernelspace", "userspace")
 
@@ -31,8 +39,8 @@ def _node(file: NodeFile, where: Where) -> Node:
     if file.cpu is not UNSET:
         text = file.cpu
         cpu = (where / "cpu").read(lambda: parse_quantity(text))
-        if cpu <= 0:
-            raise (where / "cpu").error(text, "must be > 0 cores")
+        if not 0 < cpu <= MAX_CORES:
+            raise (where / "cpu").error(text, f"must be > 0 and at most {MAX_CORES} cores")
     return Node(
         name=file.name,
         zone=None if file.zone is UNSET else file.zone,
@@ -72,12 +80,18 @@ def _kube_proxy(
         least = span_ns(file.min_sync_period, where / "minSyncPeriod")
         if least == 0 and mode == "iptables":
             least = usual.min_sync_period_ns
-            warnings.append(f"{where / 'minSyncPeriod'} = 0s becomes 1s, as kube-proxy's iptables mode has it")
+            warnings.append(
+                f"{where / 'minSyncPeriod'} = 0s becomes 1s, as kube-proxy's iptables mode has it"
+            )
     if file.sync_period is not UNSET:
         most = positive_ns(file.sync_period, where / "syncPeriod")
     if least > most:
-        raise where.problem(f"{where / 'minSyncPeriod'} must be at most {where / 'syncPeriod'}, as kube-proxy wants it")
-    return KubeProxy(mode="iptables" if mode == "iptables" else "nftables", min_sync_period_ns=least, sync_period_ns=most)
+        raise where.problem(
+            f"{where / 'minSyncPeriod'} must be at most {where / 'syncPeriod'}, as kube-proxy wants it"
+        )
+    return KubeProxy(
+        mode="iptables" if mode == "iptables" else "nftables", min_sync_period_ns=least, sync_period_ns=most
+    )
 
 
 def _vanished_ip(file: VanishedIPFile | UnsetType, where: Where) -> VanishedIP:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from svcsim.errors import ManifestError
+from svcsim.errors import ManifestError, ScenarioError
 from svcsim.kube.keys import ObjectKey
 from svcsim.kube.load import parse_manifests
 from svcsim.kube.objects import PodTemplate
@@ -85,7 +85,9 @@ class _Reader:
             for name in names:
                 if name in written and name not in COMPANIONS[kind]:
                     goes = ", ".join(k for k, companions in COMPANIONS.items() if name in companions)
-                    raise (where / name).problem(f"{where / name} does not go with {kind}; it goes with {goes}")
+                    raise (where / name).problem(
+                        f"{where / name} does not go with {kind}; it goes with {goes}"
+                    )
         for name in COMPANIONS[kind]:
             if name not in written and (kind, name) in REQUIRED:
                 raise where.problem(f"{where / name} is missing: {kind} needs it")
@@ -116,7 +118,9 @@ class _Reader:
         """Return an event at each of its instants."""
         if file.every is UNSET:
             if file.times is not UNSET:
-                raise (where / "times").problem(f"{where / 'times'} needs {where / 'every'}: the time between two")
+                raise (where / "times").problem(
+                    f"{where / 'times'} needs {where / 'every'}: the time between two"
+                )
             return [event]
         every = positive_ns(file.every, where / "every")
         if file.times is not UNSET:
@@ -155,7 +159,10 @@ def _templates(events: list[Event], inputs: Inputs, where: Where) -> list[Event]
         here = where / event.position / "set"
         key = event.target
         if key not in documents:
-            documents[key] = here.read(lambda key=key: inputs.object(key))  # type: ignore[misc]  # bound at once
+            try:
+                documents[key] = inputs.object(key)
+            except (ScenarioError, ManifestError) as error:
+                raise here.problem(f"{here}: {error}") from None
         before = copy.deepcopy(documents[key])
         for name, value in event.set.items():
             try:

@@ -68,7 +68,9 @@ class Inputs:
             if not isinstance(entry, str):
                 objects.append(entry)
             elif entry == "-":
-                objects += [raw.value for raw in raw_objects([Text(name=STDIN, text=self.stdin or "")], Notes())]
+                objects += [
+                    raw.value for raw in raw_objects([Text(name=STDIN, text=self.stdin or "")], Notes())
+                ]
         return objects
 
     def load(self) -> ManifestSet:
@@ -110,7 +112,9 @@ class Inputs:
         inline = self._inline()
         texts = list(read_texts(files, base=self.base))
         if inline:
-            texts.append(Text(name=_INLINE, text=json.dumps({"apiVersion": "v1", "kind": "List", "items": inline})))
+            texts.append(
+                Text(name=_INLINE, text=json.dumps({"apiVersion": "v1", "kind": "List", "items": inline}))
+            )
         return raw_objects(texts, Notes())
 
     def inlined(self) -> Inputs:
@@ -133,7 +137,9 @@ def _check_path(path: str, base: Path | None, where: Where) -> None:
         raise where.error(path, "is an address: svcsim does not download; save the file and name it")
     whole = Path(path) if base is None else base / path
     try:
-        found = whole.exists() or (glob.has_magic(path) and any(True for _ in glob.iglob(str(whole), recursive=True)))
+        found = whole.exists() or (
+            glob.has_magic(path) and any(True for _ in glob.iglob(str(whole), recursive=True))
+        )
     except (OSError, ValueError):
         found = False
     if not found:

@@ -59,7 +59,9 @@ def nodes_from_file(path: str, base: Path | None, where: Where, warnings: list[s
     except ManifestError as error:
         raise where.problem(f"{where}: {error}") from None
     if not 1 <= len(nodes) <= MAX_NODES:
-        raise where.error(path, f"has {len(nodes)} Nodes; accepted: 1 to {MAX_NODES}, as `kubectl get nodes -o yaml`")
+        raise where.error(
+            path, f"has {len(nodes)} Nodes; accepted: 1 to {MAX_NODES}, as `kubectl get nodes -o yaml`"
+        )
     return nodes
 
 

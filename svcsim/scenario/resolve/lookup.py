@@ -21,9 +21,8 @@ class Lookup:
 
     def __init__(self, manifests: ManifestSet) -> None:
         self.services: dict[ObjectKey, Service] = {one.key: one for one in manifests.services}
-        self.owners: dict[ObjectKey, Workload | BarePod] = {
-            one.key: one for one in (*manifests.workloads, *manifests.pods)
-        }
+        self.owners: dict[ObjectKey, Workload | BarePod] = {one.key: one for one in manifests.workloads}
+        self.owners |= {one.key: one for one in manifests.pods}
         self.owner_of: dict[ObjectKey, ObjectKey] = {
             ObjectKey(kind="Pod", namespace=one.key.namespace, name=pod.name): one.key
             for one in manifests.workloads

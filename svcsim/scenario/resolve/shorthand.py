@@ -102,7 +102,9 @@ def object_field(document: dict[str, Any], field: str, value: Any) -> None:
         field = SHORT[head]
     elif head not in _TOP:
         short = ", ".join((*SHORT, "preStop"))
-        raise NoSuchField(f"{head!r} is no field of an object; accepted: a path from its root such as spec..., {short}")
+        raise NoSuchField(
+            f"{head!r} is no field of an object; accepted: a path from its root such as spec..., {short}"
+        )
     assign(document, field, value)
 
 

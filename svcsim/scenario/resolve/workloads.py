@@ -100,7 +100,9 @@ def _check_hook(entry: _Entry, lookup: Lookup) -> None:
     known = [one.pre_stop for one in containers if one.pre_stop is not None]
     why = f"the manifest says {known[0].seconds:g}s" if known else "no container has a preStop hook"
     here = entry.where / "preStop"
-    raise here.problem(f"{here} has no effect: {why}; set the hook itself with manifests.{entry.keys[0]}.preStop")
+    raise here.problem(
+        f"{here} has no effect: {why}; set the hook itself with manifests.{entry.keys[0]}.preStop"
+    )
 
 
 def resolve_workloads(files: Mapping[str, WorkloadFile], *, lookup: Lookup, where: Where) -> Behaviours:
@@ -112,7 +114,9 @@ def resolve_workloads(files: Mapping[str, WorkloadFile], *, lookup: Lookup, wher
         _check_hook(entry, lookup)
         same = (entry.keys, entry.container, entry.qualified)
         if same in seen:
-            raise entry.where.problem(f"{entry.where} names the same thing as {where / seen[same]}; keep one of them")
+            raise entry.where.problem(
+                f"{entry.where} names the same thing as {where / seen[same]}; keep one of them"
+            )
         seen[same] = text
         entries.append(entry)
     entries.sort(key=lambda entry: (entry.container is not None, entry.qualified))

@@ -1,0 +1,180 @@
+"""Resolved records back to the plain values that a scenario file would hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from svcsim.clock import format_duration
+from svcsim.distributions import Distribution
+from svcsim.errors import ScenarioError
+from svcsim.kube.keys import CLUSTER_SCOPED, ObjectKey
+from svcsim.scenario.defaults import default_law
+from svcsim.scenario.events import Crash, Delete, Event, Kill, Rate, Rollout, Scale, Unready
+from svcsim.scenario.model import Client, Cluster, KubeProxy, Node, VanishedIP, WorkloadBehaviour
+
+if TYPE_CHECKING:
+    from svcsim.scenario.scenario import Scenario
+
+__all__ = [
+    "behaviour_document",
+    "client_document",
+    "cluster_document",
+    "event_document",
+    "kube_proxy_document",
+    "lag_document",
+    "nodes_document",
+    "scenario_document",
+]
+
+
+def _key(key: ObjectKey) -> str:
+    name = f"{key.kind.lower()}/{key.name}"
+    return name if key.kind in CLUSTER_SCOPED else f"{key.namespace}/{name}"
+
+
+def _limit(ns: int | None) -> str:
+    return "none" if ns is None else format_duration(ns)
+
+
+def _cores(cpu: Fraction) -> str:
+    milli = cpu * 1000
+    if milli.denominator == 1:
+        return f"{milli.numerator}m"
+    return f"{(cpu * 10**9).numerator}n" if (cpu * 10**9).denominator == 1 else str(float(cpu))
+
+
+def _node(node: Node) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": node.name}
+    if node.zone is not None:
+        found["zone"] = node.zone
+    if node.cpu is not None:
+        found["cpu"] = _cores(node.cpu)
+    found["pods"] = node.pods_limit
+    if node.unschedulable:
+        found["unschedulable"] = True
+    return found
+
+
+def nodes_document(nodes: tuple[Node, ...]) -> list[dict[str, Any]]:
+    """Return nodes as `cluster.nodes` lists them."""
+    return [_node(node) for node in nodes]
+
+
+def kube_proxy_document(proxy: KubeProxy) -> dict[str, Any]:
+    """Return kube-proxy's settings as `cluster.kubeProxy` has them."""
+    return {
+        "mode": proxy.mode,
+        "minSyncPeriod": format_duration(proxy.min_sync_period_ns),
+        "syncPeriod": format_duration(proxy.sync_period_ns),
+    }
+
+
+def _vanished_ip_document(vanished: VanishedIP) -> dict[str, Any]:
+    after = vanished.reuse_after_ns
+    reuse = "never" if after is None else {"after": format_duration(after)}
+    return {"then": vanished.then, "after": format_duration(vanished.after_ns), "reuse": reuse}
+
+
+def cluster_document(cluster: Cluster) -> dict[str, Any]:
+    """Return a cluster as `cluster` has it, without its lag."""
+    return {
+        "kubernetes": f"1.{cluster.kubernetes_minor}",
+        "nodes": nodes_document(cluster.nodes),
+        "kubeProxy": kube_proxy_document(cluster.kube_proxy),
+        "podNetwork": cluster.pod_network,
+        "vanishedIP": _vanished_ip_document(cluster.vanished_ip),
+        "kernel": ".".join(map(str, cluster.kernel)),
+    }
+
+
+def lag_document(lag: Mapping[str, Distribution | None]) -> dict[str, Any]:
+    """Return the stages whose distribution is not the default, as `cluster.lag` has them."""
+    return {
+        key: law.spec() for key, law in lag.items() if law is not None and law != default_law(f"lag.{key}")
+    }
+
+
+def behaviour_document(behaviour: WorkloadBehaviour) -> dict[str, Any]:
+    """Return a behaviour as an entry of `workloads` has it."""
+    found: dict[str, Any] = {
+        "startup": behaviour.startup.spec(),
+        "serviceTime": behaviour.service_time.spec(),
+    }
+    if behaviour.concurrency is not None:
+        found["concurrency"] = behaviour.concurrency
+    if behaviour.queue is not None:
+        found["queue"] = {"places": behaviour.queue, "full": behaviour.queue_full}
+    lame = behaviour.on_sigterm == "lameDuck"
+    found["onSigterm"] = (
+        {"lameDuck": format_duration(behaviour.lame_duck_ns)} if lame else behaviour.on_sigterm
+    )
+    if behaviour.pre_stop_ns is not None:
+        found["preStop"] = format_duration(behaviour.pre_stop_ns)
+    if behaviour.age_ns is not None:
+        found["age"] = format_duration(behaviour.age_ns)
+    return found
+
+
+def client_document(client: Client) -> dict[str, Any]:
+    """Return a client as an entry of `clients` has it."""
+    found: dict[str, Any] = {
+        "name": client.name,
+        "to": _key(client.to),
+        "via": client.via,
+        "rate": client.rate_per_s,
+    }
+    if client.port is not None:
+        found["port"] = client.port
+    if client.resolve == "every":
+        found["resolve"] = {"every": format_duration(client.resolve_every_ns or 0)}
+    elif client.resolve is not None:
+        found["resolve"] = client.resolve
+    found["arrivals"] = client.arrivals
+    found["timeout"] = {
+        "connect": _limit(client.connect_timeout_ns),
+        "request": _limit(client.request_timeout_ns),
+    }
+    found["from"] = client.origin
+    found["sources"] = client.sources
+    found["hostNetwork"] = client.host_network
+    return found
+
+
+def event_document(event: Event) -> dict[str, Any]:
+    """Return an event as an entry of `events` has it."""
+    found: dict[str, Any] = {"at": format_duration(event.at_ns)}
+    if isinstance(event, Rate):
+        return found | {"rate": event.client, "value": event.rate_per_s}
+    assert isinstance(event, Rollout | Scale | Delete | Crash | Kill | Unready)
+    found[event.kind] = _key(event.target)
+    if isinstance(event, Rollout):
+        if event.template is not None and not event.set:
+            raise ScenarioError(
+                f"the rollout of {event.target} has a template but no fields it is made of, so it cannot be "
+                "written; say what changes with set"
+            )
+        return found | ({"set": dict(event.set)} if event.set else {})
+    if isinstance(event, Scale):
+        return found | {"replicas": event.replicas}
+    found["count"] = event.count
+    return found | ({"for": format_duration(event.for_ns)} if isinstance(event, Unready) else {})
+
+
+def scenario_document(scenario: Scenario) -> dict[str, Any]:
+    """Return a whole scenario as a file has it, but for its manifests."""
+    found: dict[str, Any] = {"name": scenario.name, "duration": format_duration(scenario.duration_ns)}
+    found["cluster"] = cluster_document(scenario.cluster)
+    lag = lag_document(scenario.lag)
+    if lag:
+        found["cluster"]["lag"] = lag
+    behaviours = {_key(key): behaviour_document(one) for key, one in scenario.workloads.items()}
+    for (key, container), one in scenario.containers.items():
+        behaviours[f"{_key(key)}/{container}"] = behaviour_document(one)
+    if behaviours:
+        found["workloads"] = behaviours
+    found["clients"] = [client_document(client) for client in scenario.clients]
+    if scenario.events:
+        found["events"] = [event_document(event) for event in scenario.events]
+    return found
