@@ -42,7 +42,7 @@ def _interruptible(work: Callable[..., int]) -> Callable[..., int]:
         try:
             return work(*args, **kwargs)
         except KeyboardInterrupt:
-            raise Interrupted("interrupted before anything was complete") from None
+            raise Interrupted("interrupted") from None
 
     return run
 
@@ -134,7 +134,7 @@ def _code(argv: list[str]) -> int:
 
 
 def _refusal(error: Any) -> str:
-    text = " ".join(str(error.format_message()).split()).rstrip(".")
+    text = " ".join(str(error.format_message()).replace("Value error, ", "").split()).rstrip(".")
     return text[:1].lower() + text[1:]
 
 

@@ -18,4 +18,4 @@ class CommandError(SvcsimError):
 
 
 class Interrupted(Exception):
-    """Ctrl-C came before there was anything to keep."""
+    """Ctrl-C came where nothing is left to be done about it."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 __all__ = [
+    "CheckReplications",
     "Duration",
     "FailIf",
     "Json",
@@ -21,6 +23,22 @@ __all__ = [
     "Rollout",
     "Seed",
 ]
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    """A reader of whole numbers whose complaint names the value."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise typer.BadParameter(f"{text!r} must be a whole number >= {least}")
+        return number
+
+    return read
+
 
 _ALONE = "Manifests without a scenario"
 
@@ -60,10 +78,17 @@ Overrides = Annotated[
         "repeated.",
     ),
 ]
-Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Same scenario and seed, same result.")]
+Seed = Annotated[
+    int, typer.Option(metavar="N", parser=_whole(0), help="Same scenario and seed, same result.")
+]
 Replications = Annotated[
     int,
-    typer.Option(metavar="R", min=1, help="How often to run, each time with other dice; intervals need 5."),
+    typer.Option(
+        metavar="R", parser=_whole(1), help="How often to run, each time with other dice; intervals need 5."
+    ),
+]
+CheckReplications = Annotated[
+    int, typer.Option("--replications", metavar="R", parser=_whole(1), help="How often to run both engines.")
 ]
 Out = Annotated[
     Path | None,

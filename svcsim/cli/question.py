@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["from_files", "from_manifests", "one_question", "with_overrides"]
 
 Value = TypeVar("Value")
+
+_OPTIONS = {
+    r"manifests(\[\d+\])?": "-f",
+    r"clients\[\d+\]\.rate": "--rate",
+    r"events\[0\]\.rollout": "--rollout",
+    "duration": "--duration",
+}
 
 
 def from_files(paths: Sequence[str]) -> dict[str, Scenario]:
@@ -53,7 +61,10 @@ def from_manifests(
     _read("--rate", rate, lambda: parse_rate(rate))
     if duration is not None:
         _read("--duration", duration, lambda: parse_duration(duration))
-    return scenario_from_manifests(list(manifests), rate, rollout, duration)
+    try:
+        return scenario_from_manifests(list(manifests), rate, rollout, duration)
+    except ScenarioError as error:
+        raise CommandError(_as_options(str(error))) from None
 
 
 def one_question(
@@ -109,6 +120,13 @@ def with_overrides(question: Scenario, overrides: Sequence[str]) -> Scenario:
             raise CommandError(f"--set = {override!r} must be PATH=VALUE, such as clients.vip.rate=50/s")
         question = question.with_value(path.strip(), value)
     return question
+
+
+def _as_options(text: str) -> str:
+    """Name the options where a message names the fields of the scenario that was made of them."""
+    for field, option in _OPTIONS.items():
+        text = re.sub(rf"^{field}(?= )", option, text)
+    return text
 
 
 def _read(option: str, text: str, read: Callable[[], Value]) -> Value:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from svcsim.results.result import Result
     from svcsim.scenario import Scenario
 
-__all__ = ["EngineName", "footer", "keep", "prepare", "run", "was_interrupted"]
+__all__ = ["EngineName", "footer", "keep", "prepare", "run", "say_warnings", "was_interrupted"]
 
 EngineName = Literal["vectorised", "reference"]
 
@@ -49,10 +49,10 @@ def run(
     engine: EngineName = "vectorised",
     keep_requests: bool = False,
 ) -> Result:
-    """Simulate, and say the warnings that the scenario has not given already."""
+    """Simulate."""
     from svcsim.simulate import simulate  # noqa: PLC0415 (heavy)
 
-    result = simulate(
+    return simulate(
         question,
         seed=seed,
         replications=replications,
@@ -60,10 +60,13 @@ def run(
         keep_requests=keep_requests,
         progress=step,
     )
+
+
+def say_warnings(result: Result, question: Scenario) -> None:
+    """Say the warnings that the scenario has not given already."""
     for line in result.warnings:
         if line not in question.warnings:
             warn(line)
-    return result
 
 
 def was_interrupted(result: Result, replications: int) -> bool:
@@ -84,9 +87,12 @@ def keep(result: Result, out: Path | None, title: str) -> None:
 def footer(result: Result) -> str:
     """What the numbers rest on, and how long they took."""
     took = result.timing["control_plane_s"] + result.timing["data_plane_s"]
-    requests = sum(row["requests"] for row in result.to_dict()["summary"])
+    rows = result.to_dict()["summary"]
+    requests = sum(row["requests"] for row in rows)
     n = int(result.provenance["replications"])
-    return (
+    bounded = any(not row["failed"] and row["p_replication_fails_high"] is not None for row in rows)
+    note = "< X% of runs: no request failed, so fewer runs than that would have one that does (95%)\n"
+    return (note if bounded else "") + (
         f"{n} replication{'' if n == 1 else 's'}, seed {result.provenance['seed']}, "
         f"{result.provenance['engine']} engine: {requests:,} requests in {took:.2g} s\n"
     )

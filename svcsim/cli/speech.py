@@ -23,7 +23,8 @@ def emit_json(document: Any) -> None:
 
 def say(text: str) -> None:
     """Write one line to standard error."""
-    _write(sys.stderr, f"svcsim: {' '.join(text.split())}\n")
+    with suppress(OSError):
+        _write(sys.stderr, f"svcsim: {' '.join(text.split())}\n")
 
 
 def warn(text: str) -> None:
@@ -50,6 +51,9 @@ def _write(stream: TextIO | None, text: str) -> None:
         stream.flush()
     except BrokenPipeError:
         _discard(stream)
+    except OSError:
+        _discard(stream)
+        raise
     except UnicodeEncodeError:
         stream.write(text.encode(stream.encoding or "ascii", "replace").decode(stream.encoding or "ascii"))
         stream.flush()

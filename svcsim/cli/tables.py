@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from svcsim.cli.speech import emit, on_terminal
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from svcsim.results.result import Result
     from svcsim.scenario import Scenario
 
@@ -21,30 +23,51 @@ _UNFOLDED = 4000
 _NOT_FAILURES = ("ok", "open", "not_sent")
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print one table; a column whose name starts with `>` is flushed right."""
-    from rich import box  # noqa: PLC0415 (only for tables)
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, spare: Sequence[str] = ()
+) -> None:
+    """Print one table; a column whose name starts with `>` is flushed right.
+
+    spare: columns that are left out, one after the other, while the terminal is too narrow for all.
+    """
+    from rich.console import Console  # noqa: PLC0415 (only for tables)
+    from rich.measure import Measurement  # noqa: PLC0415 (only for tables)
 
     watched = on_terminal(sys.stdout)
+    buffer = io.StringIO()
+    width = None if watched else _UNFOLDED
+    console = Console(file=buffer, force_terminal=watched, width=width, highlight=False)
+    cells = list(rows)
+    left = [*columns]
+    drawn = _drawn(title, columns, cells, left)
+    for name in spare:
+        if (
+            Measurement.get(console, console.options.update(max_width=_UNFOLDED), drawn).maximum
+            <= console.width
+        ):
+            break
+        left.remove(name)
+        drawn = _drawn(title, columns, cells, left)
+    console.print(drawn)
+    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
+    emit("\n".join(lines) + "\n\n")
+
+
+def _drawn(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[str]) -> Table:
+    from rich import box  # noqa: PLC0415 (only for tables)
+    from rich.table import Table  # noqa: PLC0415 (only for tables)
+    from rich.text import Text  # noqa: PLC0415 (only for tables)
+
     drawn = Table(
         title=Text(title), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False
     )
-    for column in columns:
+    for name in left:
         drawn.add_column(
-            Text(column.removeprefix(">")),
-            justify="right" if column.startswith(">") else "left",
-            overflow="fold",
+            Text(name.removeprefix(">")), justify="right" if name.startswith(">") else "left", overflow="fold"
         )
     for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    buffer = io.StringIO()
-    width = None if watched else _UNFOLDED
-    Console(file=buffer, force_terminal=watched, width=width, highlight=False).print(drawn)
-    lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
-    emit("\n".join(lines) + "\n\n")
+        drawn.add_row(*(Text(cell) for name, cell in zip(columns, row, strict=True) if name in left))
+    return drawn
 
 
 def summary_table(result: Result, title: str, paths: Mapping[str, str]) -> None:
@@ -79,6 +102,7 @@ def summary_table(result: Result, title: str, paths: Mapping[str, str]) -> None:
             )
             for row in result.to_dict()["summary"]
         ),
+        spare=(">p50", ">p99", "by outcome"),
     )
 
 
@@ -130,7 +154,7 @@ def _interval(row: Mapping[str, Any]) -> str:
     if low is not None and high is not None:
         return f"{per_ten_thousand(low)} - {per_ten_thousand(high)}"
     if not row["failed"] and row["p_replication_fails_high"] is not None:
-        return f"P(a run fails) < {row['p_replication_fails_high']:.2g}"
+        return f"< {row['p_replication_fails_high']:.0%} of runs"
     return "-"
 
 

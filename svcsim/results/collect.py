@@ -128,7 +128,7 @@ class Collector:
             pod_counts=dict.fromkeys(("initial", "created", "ready", "deleted", "ended", "gone"), 0),
             pod_rows=0,
             programming_rows=0,
-            notes=tuple(topology.warnings),
+            notes=tuple(dict.fromkeys((*topology.scenario.warnings, *topology.warnings))),
             control_s=0.0,
             data_s=0.0,
         )
@@ -140,7 +140,7 @@ class Collector:
         control, histories = run.control, run.control.histories
         truth = Truth(histories, run.plan.duration_ns)
         beliefs, lists = Beliefs(histories), Lists.of(histories)
-        pipeline = Pipeline(control, beliefs)
+        pipeline = Pipeline(control, beliefs, histories.versions)
         failed = _failed(run)
         why = reasons(
             failed,

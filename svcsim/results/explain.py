@@ -54,7 +54,7 @@ def explain(result: Result, client: str | None = None) -> str:
 
 
 def _client(result: Result, client: str) -> str:
-    row = result.summary.set_index("client").loc[client]
+    row = result.summary[result.summary["client"] == client].iloc[0].to_dict()
     n, failed, requests = int(row["replications"]), int(row["failed"]), int(row["requests"])
     head = f"{client} ({row['via']}): {failed:,} of {requests:,} requests failed"
     if not failed:

@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -53,7 +54,7 @@ def save(result: Result, directory: Path) -> Path:
     identity = _identity(result)
     for name, frame in tables.items():
         table = _with_units(pa.Table.from_pandas(frame, preserve_index=False), name, identity)
-        write_whole(directory / f"{name}.parquet", lambda file, table=table: pq.write_table(table, file))
+        write_whole(directory / f"{name}.parquet", partial(pq.write_table, table))
     document = {
         **result.provenance,
         "format": FORMAT,
@@ -68,7 +69,7 @@ def save(result: Result, directory: Path) -> Path:
 
 
 def load(directory: Path) -> Result:
-    """Read a result back; see `Result.load`."""
+    """Read a result back; see `Result.read`."""
     document = _document(directory)
     rows = document["tables"]
     frames: dict[str, pd.DataFrame | None] = {"requests": None}
@@ -110,7 +111,8 @@ def _document(directory: Path) -> dict[str, Any]:
     unknown = document["tables"].keys() - TABLES.keys()
     if unknown:
         raise ResultFormatError(f"{path}: names unknown tables {', '.join(sorted(unknown))}")
-    return document
+    checked: dict[str, Any] = document
+    return checked
 
 
 def _table(directory: Path, name: str, rows: int) -> pd.DataFrame:

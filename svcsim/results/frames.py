@@ -223,8 +223,8 @@ def _requests(collector: Collector, parts: list[Part]) -> pd.DataFrame:
     sizes = [len(part.requests) for part in parts if part.requests is not None]
     labels = collector.labels
 
-    def words(code: Any, names: Any) -> pd.Categorical:
-        return pd.Categorical.from_codes(code, categories=list(names))
+    def words(code: Any, names: Any) -> Any:
+        return pd.Categorical.from_codes(code, pd.Index(list(names)))
 
     pod = np.concatenate([part.pod_names[part.requests["server"]] for part in parts if part.requests is not None])
     return _frame(
@@ -351,7 +351,8 @@ def _load(collector: Collector, parts: list[Part]) -> pd.DataFrame:
             "accepted": rows[:, 2],
         },
     )
-    return frame.groupby(["replication", "pod", "second"], sort=False, as_index=False)["accepted"].sum()
+    grouped = frame.groupby(["replication", "pod", "second"], sort=False)["accepted"].sum()
+    return grouped.reset_index()
 
 
 def _lag(collector: Collector) -> pd.DataFrame:

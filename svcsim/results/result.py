@@ -74,7 +74,7 @@ class Result:
         return save(self, Path(directory))
 
     @staticmethod
-    def load(directory: str | Path) -> Result:
+    def read(directory: str | Path) -> Result:
         """Read what `save` wrote.
 
         Raises:

@@ -167,6 +167,15 @@ def _object(text: str, keys: list[ObjectKey]) -> tuple[ObjectKey, str]:
     )
 
 
+def _has_container(meaning: tuple[list[ObjectKey], str | None, bool], lookup: Lookup) -> bool:
+    """Tell whether the container that a name has, if it has one, is there; else its end is a field."""
+    keys, container, _ = meaning
+    owners = [lookup.owners[key] for key in keys if key in lookup.owners]
+    return container is None or any(
+        one.name == container for own in owners for one in own.template.containers
+    )
+
+
 def _workload(text: str, behaviours: Mapping[str, Any], lookup: Lookup) -> tuple[str, str]:
     """Return the entry of `workloads` that a path starts with, as it is written if it is, and the field."""
     where = Where()
@@ -180,7 +189,7 @@ def _workload(text: str, behaviours: Mapping[str, Any], lookup: Lookup) -> tuple
             meaning = lookup.matching(name, where)
         except ScenarioError:
             continue
-        if meaning[0]:
+        if meaning[0] and _has_container(meaning, lookup):
             same = next((key for key, one in meanings.items() if one == meaning), None)
             return same or name, field
     known = lookup.names()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import yaml
@@ -44,7 +45,9 @@ spec:
 apiVersion: v1
 kind: Service
 metadata: {name: web}
-spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: http}, {name: logs, port: 90, targetPort: 9000}]}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: http}, {name: logs, port: 90, targetPort: 9000}]
 ---
 apiVersion: v1
 kind: Service
@@ -64,7 +67,9 @@ spec: {ports: [{port: 80}]}
 apiVersion: v1
 kind: Service
 metadata: {name: names}
-spec: {selector: {app: web}, ports: [{name: dns, port: 53, targetPort: 53, protocol: UDP}, {name: tcp, port: 80, targetPort: http}]}
+spec:
+  selector: {app: web}
+  ports: [{name: dns, port: 53, targetPort: 53, protocol: UDP}, {name: tcp, port: 80, targetPort: http}]
 ---
 apiVersion: v1
 kind: Pod
@@ -165,4 +170,4 @@ def complete(**changes: Any) -> dict[str, Any]:
 
 def read(document: dict[str, Any]) -> Scenario:
     """The scenario of a document, through its text."""
-    return parse_scenario(yaml.safe_dump(document, sort_keys=False, width=10**6))
+    return parse_scenario(json.dumps(document))

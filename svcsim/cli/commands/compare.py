@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from svcsim.cli import options
-from svcsim.cli.exits import INTERRUPTED, CommandError, Interrupted
+from svcsim.cli.exits import INTERRUPTED, CommandError
 from svcsim.cli.progress import progress
 from svcsim.cli.question import from_files, with_overrides
-from svcsim.cli.runs import footer, keep, prepare, run, was_interrupted
+from svcsim.cli.runs import footer, keep, prepare, run, say_warnings, was_interrupted
 from svcsim.cli.speech import emit, emit_json, say, warn
 from svcsim.cli.tables import causes_table, client_paths, per_ten_thousand, seconds, summary_table, table
 
@@ -93,9 +93,10 @@ def _run_all(
                 )
             except KeyboardInterrupt:
                 if not results:
-                    raise Interrupted("interrupted before anything was complete") from None
+                    raise
                 warn(f"interrupted: {name} and what follows did not run")
                 return results, True
+            say_warnings(results[name], question)
             if was_interrupted(results[name], replications):
                 return results, True
     return results, False

@@ -27,7 +27,7 @@ def command(
     duration: options.Duration = None,
     overrides: options.Overrides = None,
     seed: options.Seed = 1,
-    replications: Annotated[int, typer.Option(metavar="R", min=1, help="How often to run both.")] = 1,
+    replications: options.CheckReplications = 1,
 ) -> int:
     """Run both engines on the same draws and compare every column of every request, bit for bit.
 

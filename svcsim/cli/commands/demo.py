@@ -11,7 +11,7 @@ import typer
 from svcsim.cli import options
 from svcsim.cli.exits import INTERRUPTED
 from svcsim.cli.progress import progress
-from svcsim.cli.runs import footer, keep, prepare, run, was_interrupted
+from svcsim.cli.runs import footer, keep, prepare, run, say_warnings, was_interrupted
 from svcsim.cli.speech import emit, emit_json, say, warn
 from svcsim.cli.tables import causes_table, client_paths, summary_table
 
@@ -41,6 +41,8 @@ def command(
             warn(line)
         result = run(question, seed=seed, replications=replications, step=step)
         lost = None if was_interrupted(result, replications) else _lost_once_replaced(question, seed)
+    if was_interrupted(result, replications):
+        say_warnings(result, question)
     if as_json:
         emit_json(result.to_dict())
     else:
@@ -82,11 +84,10 @@ def _what_it_shows(result: Result, lost: float | None) -> str:
     pinned = (
         ""
         if lost is None
-        else f"{lost:.0%} of the requests of a client that keeps the address of a replaced pod, "
+        else f"a client that keeps a replaced pod's address fails {lost:.0%} of its requests; "
     )
-    said = f"{spared['failed']:,}" if spared["failed"] else "none"
     return (
-        f"A rolling update of ten pods fails {pinned}{vip['failed'] / runs:.3g} requests of "
-        f"{vip['requests'] / runs:,.0f} through the cluster IP, which routes to pods that are gone until "
-        f"kube-proxy has heard, and {said} where preStop keeps each pod open for longer than that."
+        f"When ten pods are replaced, {pinned}through the cluster IP {vip['failed'] / runs:.3g} of "
+        f"{vip['requests'] / runs:,.0f} requests fail, to pods that kube-proxy does not yet know to be gone; "
+        f"where preStop keeps each pod open for longer than that, {spared['failed'] or 'none'} do."
     )

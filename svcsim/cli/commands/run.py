@@ -11,7 +11,7 @@ from svcsim.cli.exits import INTERRUPTED, THRESHOLD_MET, CommandError
 from svcsim.cli.failif import Condition, parse_conditions
 from svcsim.cli.progress import progress
 from svcsim.cli.question import one_question
-from svcsim.cli.runs import EngineName, footer, keep, prepare, run, was_interrupted
+from svcsim.cli.runs import EngineName, footer, keep, prepare, run, say_warnings, was_interrupted
 from svcsim.cli.speech import emit, emit_json, say, warn
 from svcsim.cli.tables import causes_table, client_paths, summary_table
 
@@ -61,6 +61,7 @@ def command(
             engine=engine,
             keep_requests=keep_requests,
         )
+    say_warnings(result, question)
     if as_json:
         emit_json(result.to_dict())
     else:

@@ -82,9 +82,7 @@ def pod_rows(control: ControlRun, truth: Truth, pods: Names, workloads: Names) -
         row[STARTED] = pod.started_ns
         if pod.started_ns < 0:
             row[LISTENING] = row[READY] = pod.started_ns
-        if pod.ready_since_ns > 0 and _turned_ready(
-            pod.ready, pod.ready_since_ns, pod.deleted_ns, pod.terminal
-        ):
+        if pod.ready_since_ns > 0 and _turned_ready(pod):
             row[READY] = pod.ready_since_ns
         if not any(run.running for run in pod.containers):
             row[ENDED] = max(run.ended_ns for run in pod.containers)

@@ -9,6 +9,7 @@ from typing import Any
 from svcsim.errors import ManifestError, ScenarioError
 from svcsim.kube.keys import nearest
 from svcsim.kube.reading.files import decode
+from svcsim.kube.reading.jsontext import json_documents
 from svcsim.kube.reading.yamltext import yaml_documents
 from svcsim.scenario.files.place import Source, Where
 from svcsim.scenario.resolve.document import resolve
@@ -54,7 +55,7 @@ def plain_document(text: str, source: Source) -> dict[str, Any]:
     """
     name = source.label or "scenario"
     try:
-        documents = [value for value, _ in yaml_documents(text, name) if value is not None]
+        documents = [value for value in _values(text, name) if value is not None]
     except ManifestError as error:
         raise ScenarioError(str(error)) from None
     if not documents:
@@ -74,6 +75,16 @@ def plain_document(text: str, source: Source) -> dict[str, Any]:
             "run it with -f, or name it under `manifests:` of a scenario"
         )
     return document
+
+
+def _values(text: str, name: str) -> list[Any]:
+    """Return the documents of a text; JSON is read as JSON, whose escapes YAML does not know all."""
+    if text.lstrip()[:1] == "{":
+        try:
+            return [value for value, _, _ in json_documents(text, name)]
+        except ManifestError:
+            pass  # YAML in flow style starts with a brace too, and says better what is wrong
+    return [value for value, _ in yaml_documents(text, name)]
 
 
 def _kind(value: object) -> str:

@@ -11,11 +11,11 @@ from msgspec import inspect
 
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 
-__all__ = ["FORMER_HOMES", "typed"]
+__all__ = ["HOMES", "typed"]
 
 Record = TypeVar("Record", bound=msgspec.Struct)
 
-FORMER_HOMES = {
+HOMES = {
     "ScenarioFile.lag": "cluster.lag",
     "ScenarioFile.nodes": "cluster.nodes",
     "ScenarioFile.kubeProxy": "cluster.kubeProxy",
@@ -71,7 +71,7 @@ def _check_record(value: dict[Any, Any], kind: inspect.StructType, where: Where)
     fields = {field.encode_name: field for field in kind.fields}
     for key in value:
         if key not in fields:
-            home = FORMER_HOMES.get(f"{kind.cls.__name__}.{key}")
+            home = HOMES.get(f"{kind.cls.__name__}.{key}")
             hint = f"; it belongs to {home}" if home else did_you_mean(str(key), fields)
             raise (where / str(key)).problem(
                 f"{where / str(key)} is not a known key; accepted: {_listed(fields)}{hint}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from svcsim.kube.reading.documents import RawObject
-from svcsim.scenario.files.documents import kube_proxy_document, nodes_document, scenario_document
+from svcsim.scenario.files.documents import kube_proxy_document, nodes_document
 
 if TYPE_CHECKING:
     from svcsim.scenario.resolve.inputs import Inputs
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["to_yaml", "yaml_text"]
 
 # Kubernetes' reader takes 1e3, 0o17 and yes for numbers and truth values, which PyYAML writes unquoted.
-_NEEDS_QUOTES = re.compile(r"[-+.0-9~].*|(?i:true|false|yes|no|on|off|null|y|n)|", re.DOTALL)
+# It also writes line ends of Unicode as they are, and folds them when it reads.
+_NEEDS_QUOTES = re.compile(
+    r"[-+.0-9~].*|.*[\x85\u2028\u2029].*|(?i:true|false|yes|no|on|off|null|y|n)|", re.DOTALL
+)
 _PLAIN = re.compile(r"([0-9]+(\.[0-9]+)?(h|ms|us|ns|m|s))+|[0-9]+(\.[0-9]+)?/s|[0-9]+%")
 
 
@@ -60,7 +63,7 @@ def to_yaml(scenario: Scenario, *, self_contained: bool) -> str:
         from svcsim.scenario.build import written_of  # noqa: PLC0415 (it builds what this writes)
 
         written = written_of(scenario)
-    document = copy.deepcopy(dict(written.document)) if scenario.written else scenario_document(scenario)
+    document = copy.deepcopy(dict(written.document))
     document.pop("manifests", None)
     cluster = document.get("cluster")
     if self_contained and isinstance(cluster, dict):

@@ -76,6 +76,8 @@ def assign(node: Any, text: str, value: Any) -> None:
         node[head] = value
         return
     if head not in node or node[head] is None:
+        if rest[0] == "[" or rest[0].isdigit():
+            raise NoSuchField(f"{head} has no entries that could be changed; set it as a whole")
         node[head] = {}
     assign(_opened(node, head, rest), rest, value)
 
