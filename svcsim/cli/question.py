@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
@@ -29,12 +30,11 @@ def from_files(paths: Sequence[str]) -> dict[str, Scenario]:
     """Read scenario files, by the name they are spoken of with; warnings are said once.
 
     Raises:
-        CommandError: standard input is named twice.
+        CommandError: standard input is named twice, or closed.
     """
     from svcsim.scenario import load_scenario  # noqa: PLC0415 (heavy)
 
-    if list(paths).count("-") > 1:
-        raise CommandError("- (standard input) can be read only once")
+    _once(paths, "-")
     found: dict[str, Scenario] = {}
     for path in paths:
         name = "standard input" if path == "-" else path
@@ -56,8 +56,7 @@ def from_manifests(
 
     if rate is None:
         raise CommandError("--rate is missing: with -f every client needs one, such as --rate 200/s")
-    if list(manifests).count("-") > 1:
-        raise CommandError("-f - (standard input) can be read only once")
+    _once(manifests, "-f -")
     _read("--rate", rate, lambda: parse_rate(rate))
     if duration is not None:
         _read("--duration", duration, lambda: parse_duration(duration))
@@ -97,6 +96,14 @@ def one_question(
     for line in question.warnings:
         warn(line)
     return question
+
+
+def _once(paths: Sequence[str], shown: str) -> None:
+    """Hold standard input to what it can give."""
+    if list(paths).count("-") > 1:
+        raise CommandError(f"{shown} (standard input) can be read only once")
+    if "-" in paths and (sys.stdin is None or sys.stdin.closed):
+        raise CommandError(f"{shown} (standard input) is closed; name a file")
 
 
 def _only_with_manifests(**options: str | None) -> None:

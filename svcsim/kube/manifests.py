@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from svcsim.errors import ManifestError
@@ -31,6 +31,18 @@ class ManifestSet:
     namespaces: tuple[str, ...] = ()
     latest_timestamp: datetime.datetime | None = None
     warnings: tuple[str, ...] = ()
+    _by_label: dict[tuple[str, str, str], list[Workload | BarePod]] = field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        """Index the owners of pods by namespace and label, so that many Services cost no more than few."""
+        index: dict[tuple[str, str, str], list[Workload | BarePod]] = {}
+        owners: tuple[Workload | BarePod, ...] = (*self.workloads, *self.pods)
+        for one in owners:
+            for key, value in one.template.labels.items():
+                index.setdefault((one.key.namespace, key, value), []).append(one)
+        object.__setattr__(self, "_by_label", index)
 
     def find(self, key: ObjectKey | str) -> Service | Workload | BarePod:
         """Return the object with this key.
@@ -59,12 +71,11 @@ class ManifestSet:
 
     def backends(self, service: Service) -> tuple[Workload | BarePod, ...]:
         """Return the workloads and bare pods whose pods the Service selects."""
-        both: tuple[Workload | BarePod, ...] = (*self.workloads, *self.pods)
-        return tuple(
-            one
-            for one in both
-            if one.key.namespace == service.key.namespace and selects(service.selector, one.template.labels)
-        )
+        if not service.selector:
+            return ()
+        key, value = next(iter(service.selector.items()))
+        some = self._by_label.get((service.key.namespace, key, value), ())
+        return tuple(one for one in some if selects(service.selector, one.template.labels))
 
 
 def _default_kind(key: ObjectKey | str, kind: str) -> ObjectKey | str:

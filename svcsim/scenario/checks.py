@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from svcsim.clock import format_duration
@@ -58,8 +58,9 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
         _check_client(client, here)
         _check_reach(client, scenario.cluster, here, warnings)
         _check_target(client, scenario.manifests, lookup, here, warnings)
+    names = {client.name: None for client in scenario.clients}
     for event in scenario.events:
-        _check_event(event, scenario, lookup, where / "events" / event.position)
+        _check_event(event, names, lookup, where / "events" / event.position)
     warnings += _never(scenario.events, scenario.duration_ns)
     warnings += _behaviours(scenario, lookup)
     return tuple(warnings)
@@ -169,9 +170,9 @@ def _check_target(
     if service is not None:
         _check_service(client, service, manifests, where, warnings)
         return
-    known = lookup.names(services=True, owners=client.via != "cluster-ip")
     if client.via == "cluster-ip" or client.to not in lookup.owners:
         what = "Service" if client.via == "cluster-ip" else "Service, workload or bare pod"
+        known = lookup.names(services=True, owners=client.via != "cluster-ip")
         raise (where / "to").unknown(str(client.to), f"{what} of the manifests", known)
     if client.port is None:
         return
@@ -215,11 +216,10 @@ def _check_service(
         warnings.append(f"client {client.name}: no pod of the manifests is selected by {client.to}")
 
 
-def _check_event(event: Event, scenario: Scenario, lookup: Lookup, where: Where) -> None:
+def _check_event(event: Event, names: Mapping[str, None], lookup: Lookup, where: Where) -> None:
     if event.at_ns < 0:
         raise (where / "at").error(event.at_ns, "ns must be >= 0")
     if isinstance(event, Rate):
-        names = [client.name for client in scenario.clients]
         if event.client not in names:
             raise (where / "rate").unknown(event.client, "client", names)
         if not 0 < event.rate_per_s <= MAX_RATE_PER_S:

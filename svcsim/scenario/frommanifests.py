@@ -45,6 +45,19 @@ def _clients(service: Service, name: str, rate: Any) -> list[dict[str, Any]]:
     return [pinned] if service.headless else [vip, pinned]
 
 
+def _direct_clients(manifests: ManifestSet, rate: Any, warnings: list[str]) -> list[dict[str, Any]]:
+    """Clients of pods that no Service stands before: their addresses are all there is to hold on to."""
+    owners = [one.key for one in (*manifests.workloads, *manifests.pods)]
+    clients: list[dict[str, Any]] = []
+    times = Counter(key.name for key in owners)
+    for key in owners:
+        called = key.name if times[key.name] == 1 else f"{key.namespace}-{key.kind.lower()}-{key.name}"
+        to = f"{key.namespace}/{key.kind.lower()}/{key.name}"
+        clients.append({"name": f"{called}-pinned", "to": to, "rate": rate, "via": "pod-ip", "resolve": "once"})
+        warnings.append(f"{key}: no Service selects its pods, so they are reached by pod IP alone")
+    return clients
+
+
 def scenario_from_manifests(
     manifests: Manifests,
     rate: str | float,
@@ -58,7 +71,7 @@ def scenario_from_manifests(
 
     Each Service that selects pods is reached by its cluster IP (client `SERVICE-vip`) and by pod addresses
     looked up once (client `SERVICE-pinned`), each at the rate; a headless one only by the latter. The other
-    Services are skipped with a warning.
+    Services are skipped with a warning. Where no Service is left, pods are reached by their addresses alone.
 
     Args:
         manifests: paths, plain objects, or a ManifestSet.
@@ -69,7 +82,7 @@ def scenario_from_manifests(
         base: the folder of relative paths.
 
     Raises:
-        ScenarioError: no Service is left, or a value breaks a rule.
+        ScenarioError: nothing to reach is left, or a value breaks a rule.
         ManifestError: a manifest that the API server would refuse.
     """
     inputs = inputs_of(manifests, base)
@@ -87,6 +100,8 @@ def scenario_from_manifests(
         unique = times[service.key.name] == 1
         called = service.key.name if unique else f"{service.key.namespace}-{service.key.name}"
         clients += _clients(service, called, rate)
+    if not clients:
+        clients = _direct_clients(found, rate, warnings)
     if not clients:
         why = "; ".join(warnings) or "there is no Service"
         raise ScenarioError(f"the manifests have no Service that selects pods: {why}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -176,8 +177,6 @@ class TestManifests:
         (folder / "empty.yaml").write_text("")
         assert cli("run", "-f", "empty.yaml", *ALONE).refused() == "no Kubernetes object in empty.yaml"
         assert "no Kubernetes object" in cli("run", "-f", "-", *ALONE, stdin="").refused()
-        (folder / "alone.yaml").write_text(MANIFESTS.split("---")[0])
-        assert "have no Service that selects pods" in cli("run", "-f", "alone.yaml", *ALONE).refused()
 
     def test_missing(self, cli: Cli, folder: Path) -> None:
         assert "nowhere.yaml" in cli("run", "-f", "nowhere.yaml", *ALONE).refused()
@@ -233,6 +232,11 @@ class TestArguments:
     )
     def test_one_line(self, cli: Cli, folder: Path, argv: tuple[str, ...], said: str) -> None:
         assert said in cli(*argv).refused()
+
+    def test_standard_input_closed(self, cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdin", None)
+        assert cli("run", "-").refused() == "- (standard input) is closed; name a file"
+        assert cli("run", "-f", "-", *ALONE).refused() == "-f - (standard input) is closed; name a file"
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
     def test_out_in_somebody_elses_folder(self, cli: Cli, folder: Path) -> None:

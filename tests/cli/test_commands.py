@@ -157,6 +157,12 @@ def test_defaults_have_sources(cli: Cli) -> None:
     for row in rows:
         assert row["key"] in text
         assert row["source"] in text
+    assert cli("defaults", "--markdown").out.splitlines()[:3] == [
+        "| key | value | unit | kind | source |",
+        "| --- | --- | --- | --- | --- |",
+        f"| {' | '.join(rows[0].values())} |",
+    ]
+    assert "exclude each other" in cli("defaults", "--json", "--markdown").refused()
 
 
 def test_demo_shows_what_it_says(cli: Cli, folder: Path) -> None:

@@ -360,10 +360,8 @@ def test_manifests_alone_make_a_question() -> None:
 
 
 def test_manifests_alone_that_make_no_question(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="no Service that selects pods: there is no Service"):
-        scenario_from_manifests(OBJECTS[0], 1)
     with pytest.raises(ScenarioError, match="no Service that selects pods: service/bare has no selector"):
-        scenario_from_manifests([OBJECTS[0], OBJECTS[5]], 1)
+        scenario_from_manifests([OBJECTS[5]], 1)
     with pytest.raises(ScenarioError, match=r"clients\[0\].rate = 0 must be > 0"):
         scenario_from_manifests(OBJECTS, 0)
     with pytest.raises(ScenarioError, match=r"duration = .0s. must be > 0"):
@@ -372,6 +370,12 @@ def test_manifests_alone_that_make_no_question(tmp_path: Path) -> None:
         scenario_from_manifests(OBJECTS, 1, rollout="deployment/wbe")
     with pytest.raises(ScenarioError, match=r"manifests\[0\] = .* does not exist"):
         scenario_from_manifests([tmp_path / "gone.yaml"], 1)
+
+
+def test_pods_without_a_service_are_reached_by_their_addresses() -> None:
+    question = scenario_from_manifests([OBJECTS[0], OBJECTS[5]], 1)
+    assert [(c.name, c.via, c.resolve) for c in question.clients] == [("web-pinned", "pod-ip", "once")]
+    assert any("no Service selects its pods" in warning for warning in question.warnings)
 
 
 def test_services_of_one_name_get_clients_of_two() -> None:
