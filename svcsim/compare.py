@@ -19,15 +19,16 @@ METRICS = ("failed", "failed_fraction", "p50_s", "p90_s", "p99_s", "p999_s")
 def compare(results: Mapping[str, Result]) -> pd.DataFrame:
     """How each result differs from the first, for every client that both have.
 
-    Replications are paired: with one seed the variants meet the same arrivals and the same luck, so most of the
-    noise cancels. A pair in which a metric is NaN on either side leaves that metric's difference NaN.
+    Replications are paired: with one seed the variants meet the same arrivals and the same luck, so most of
+    the noise cancels. One pair in which a metric is NaN leaves the metric's difference NaN.
 
     Args:
         results: two or more results by the name of their variant, the baseline first, all run with one seed.
 
     Returns:
-        Columns variant, baseline, client, metric, baseline_value and value (means over the common replications),
-        difference (value - baseline_value), low, high (95% t interval; NaN under 5), replications.
+        Columns variant, baseline, client, metric, baseline_value and value (means over the common
+        replications), difference (value - baseline_value), low, high (95% t interval; NaN under 5),
+        replications.
 
     Raises:
         ScenarioError: fewer than two results, different seeds, or no client in common.
@@ -40,7 +41,8 @@ def compare(results: Mapping[str, Result]) -> pd.DataFrame:
         seeds = first.provenance["seed"], other.provenance["seed"]
         if seeds[0] != seeds[1]:
             raise ScenarioError(
-                f"{baseline} has seed {seeds[0]} and {variant} {seeds[1]}: only runs with one seed can be paired"
+                f"{baseline} has seed {seeds[0]} and {variant} {seeds[1]}: only runs with one seed can be "
+                "paired"
             )
         both = first.replications.merge(
             other.replications, on=["client", "replication"], suffixes=("_baseline", "_variant")

@@ -25,9 +25,7 @@ _CLIENT = Column("client", "str", "", "client of the scenario")
 _REPLICATION = Column("replication", "int64", "", "index of the replication, from 0")
 _VIA = Column("via", "str", "", "the way the client reaches its backends")
 _POD = Column("pod", "str", "", "pod by workload, revision and creation ordinal")
-_OBSERVER = Column(
-    "observer", "str", "", "who routes: a node's kube-proxy, a resolver, a watch"
-)
+_OBSERVER = Column("observer", "str", "", "who routes: a node's kube-proxy, a resolver, a watch")
 _SERVICE = Column("service", "str", "", "Service, or workload where the list is made without one")
 _STAGE = Column("stage", "str", "", "stage of the pipeline from truth to belief")
 
@@ -174,6 +172,12 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _POD,
         Column("second", "int64", "s", "whole second of the run"),
         Column("accepted", "int64", "1", "connections accepted in it; seconds without any have no row"),
+    ),
+    "latency": (
+        _CLIENT,
+        Column("from_s", "float64", "s", "lower edge of the bin of request latencies, inclusive"),
+        Column("to_s", "float64", "s", "upper edge of the bin, exclusive; a bin is under 1.6% wide"),
+        Column("count", "int64", "1", "requests that were answered within it, over all replications"),
     ),
     "lag": (
         _STAGE,

@@ -65,7 +65,7 @@ def simulate(
     traced = frozenset(trace)
     beyond = sorted(k for k in traced if not 0 <= k < replications)
     if beyond:
-        raise ScenarioError(f"trace = {beyond[0]} must be in 0 .. {replications - 1}, a replication of the run")
+        raise ScenarioError(f"trace = {beyond[0]} must be a replication: 0 .. {replications - 1}")
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
     topology = Topology.of(scenario)
@@ -74,7 +74,9 @@ def simulate(
     try:
         for k in range(replications):
             collector.fold(
-                run_replication(topology, seed=seed, replication=k, engine=engine, keep_requests=keep_requests)
+                run_replication(
+                    topology, seed=seed, replication=k, engine=engine, keep_requests=keep_requests
+                )
             )
             if progress is not None:
                 progress(k + 1, replications)
@@ -147,8 +149,8 @@ def run_replication(
 ) -> Replication:
     """Run one replication.
 
-    `cuts`: further instants (ns) at which the data plane is advanced; `slot`: requests drawn at a time. Neither
-    changes the result.
+    `cuts`: further instants (ns) at which the data plane is advanced; `slot`: requests drawn at a time.
+    Neither changes the result.
     """
     began = time.perf_counter()
     dice = Dice(topology.scenario.lag, seed, replication)

@@ -85,14 +85,11 @@ def keep(result: Result, out: Path | None, title: str) -> None:
 
 
 def footer(result: Result) -> str:
-    """What the numbers rest on, and how long they took."""
+    """What the numbers of one result rest on, and how long they took."""
     took = result.timing["control_plane_s"] + result.timing["data_plane_s"]
-    rows = result.to_dict()["summary"]
-    requests = sum(row["requests"] for row in rows)
+    requests = sum(row["requests"] for row in result.to_dict()["summary"])
     n = int(result.provenance["replications"])
-    bounded = any(not row["failed"] and row["p_replication_fails_high"] is not None for row in rows)
-    note = "< X% of runs: no request failed, so fewer runs than that would have one that does (95%)\n"
-    return (note if bounded else "") + (
+    return (
         f"{n} replication{'' if n == 1 else 's'}, seed {result.provenance['seed']}, "
         f"{result.provenance['engine']} engine: {requests:,} requests in {took:.2g} s\n"
     )

@@ -20,15 +20,23 @@ __all__ = ["causes_table", "client_paths", "per_ten_thousand", "seconds", "summa
 _UNFOLDED = 4000
 """Width where nobody watches: no cell is ever folded."""
 
+_BOUND = "< X% of runs: no request failed in any run, so fewer than X% of runs would see one (95% confidence)"
+
 _NOT_FAILURES = ("ok", "open", "not_sent")
 
 
 def table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], *, spare: Sequence[str] = ()
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    spare: Sequence[str] = (),
+    note: str = "",
 ) -> None:
     """Print one table; a column whose name starts with `>` is flushed right.
 
-    spare: columns that are left out, one after the other, while the terminal is too narrow for all.
+    spare: columns that are left out, one after the other, while the terminal is too narrow for all; note: a
+    line below.
     """
     from rich.console import Console  # noqa: PLC0415 (only for tables)
     from rich.measure import Measurement  # noqa: PLC0415 (only for tables)
@@ -50,7 +58,7 @@ def table(
         drawn = _drawn(title, columns, cells, left)
     console.print(drawn)
     lines = [line.rstrip() for line in buffer.getvalue().splitlines()]
-    emit("\n".join(lines) + "\n\n")
+    emit("\n".join([*lines, note] if note else lines) + "\n\n")
 
 
 def _drawn(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[str]) -> Table:
@@ -103,6 +111,7 @@ def summary_table(result: Result, title: str, paths: Mapping[str, str]) -> None:
             for row in result.to_dict()["summary"]
         ),
         spare=(">p50", ">p99", "by outcome"),
+        note=_BOUND if any(_bounded(row) for row in result.to_dict()["summary"]) else "",
     )
 
 
@@ -153,9 +162,14 @@ def _interval(row: Mapping[str, Any]) -> str:
     low, high = row["failed_fraction_low"], row["failed_fraction_high"]
     if low is not None and high is not None:
         return f"{per_ten_thousand(low)} - {per_ten_thousand(high)}"
-    if not row["failed"] and row["p_replication_fails_high"] is not None:
+    if _bounded(row):
         return f"< {row['p_replication_fails_high']:.0%} of runs"
     return "-"
+
+
+def _bounded(row: Mapping[str, Any]) -> bool:
+    """Whether no failure was seen, so that a bound is all there is to say."""
+    return not row["failed"] and row["p_replication_fails_high"] is not None
 
 
 def _outcomes(row: Mapping[str, Any]) -> str:

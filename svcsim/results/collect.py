@@ -30,7 +30,16 @@ from svcsim.results.reading.truth import Beliefs, Lists, Truth
 from svcsim.results.reading.why import reasons
 from svcsim.results.statistics import HIST_BINS, quantiles_s
 
-__all__ = ["FAILURE_CAP", "LEVELS", "TABLE_ROWS", "Collected", "Collector", "Part", "ProgrammingRows", "Trace"]
+__all__ = [
+    "FAILURE_CAP",
+    "LEVELS",
+    "TABLE_ROWS",
+    "Collected",
+    "Collector",
+    "Part",
+    "ProgrammingRows",
+    "Trace",
+]
 
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
@@ -40,10 +49,15 @@ FAILURE_CAP = 10_000
 TABLE_ROWS = 1_000_000
 """Rows shown of pods, of programming and of beliefs; replications (or observers) beyond are left out."""
 
+_RECORDED = ("client", "request", "source", "arrival_ns", "end_ns", "outcome", "cause", "observer", "version")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProgrammingRows:
-    """Changes of a replication by observer: places in `Labels.lists`, instants ns (n_changes, n_observers)."""
+    """Changes of a replication by observer.
+
+    service: places in `Labels.lists`. received, sync_start, committed: int64 (n_changes, n_observers).
+    """
 
     service: Int64
     change: Int64
@@ -106,17 +120,19 @@ class Collected:
 class Collector:
     """Takes replications in order.
 
-    trace: indices of the replications whose timeline, beliefs and load are kept. failure_cap: failures shown per
-    (client, outcome, cause).
+    trace: indices of the replications whose timeline, beliefs and load are kept. failure_cap: failures shown
+    per (client, outcome, cause).
     """
 
-    def __init__(self, topology: Topology, *, trace: Iterable[int] = (0,), failure_cap: int = FAILURE_CAP) -> None:
+    def __init__(
+        self, topology: Topology, *, trace: Iterable[int] = (0,), failure_cap: int = FAILURE_CAP
+    ) -> None:
         n = len(topology.scenario.clients)
         self.topology = topology
         self.labels = Labels(topology)
         self.pods = Names()
         self.workloads = Names()
-        self.kept = Kept(failure_cap)
+        self.kept = Kept(failure_cap, n)
         self.parts: list[Part] = []
         self._trace = frozenset(trace)
         self._views: dict[tuple[Any, int, int], frozenset[int]] = {}
@@ -154,24 +170,16 @@ class Collector:
         pods = pod_rows(control, truth, self.pods, self.workloads)
         pod_of_server = np.array([s.pod.uid for s in control.servers], dtype=np.int64)
         names = np.append(pods.pod[pod_of_server], -1)
-        rows = np.empty(len(failed), dtype=FAILURE_DTYPE)
-        for column in (
-            "client",
-            "request",
-            "source",
-            "arrival_ns",
-            "end_ns",
-            "outcome",
-            "cause",
-            "observer",
-            "version",
-        ):
-            rows[column] = failed[column]
+        hash_ = hashes(run.index, failed["request"])
+        shown = self.kept.wanted(failed, hash_)
+        rows = np.empty(len(shown), dtype=FAILURE_DTYPE)
+        for column in _RECORDED:
+            rows[column] = failed[column][shown]
         rows["replication"] = run.index
-        rows["stage"], rows["state"] = why.stage, why.state
-        rows["believed_ns"], rows["true_ns"] = why.believed_ns, why.true_ns
-        rows["pod"] = names[failed["server"]]
-        rows["hash"] = hashes(run.index, failed["request"])
+        rows["stage"], rows["state"] = why.stage[shown], why.state[shown]
+        rows["believed_ns"], rows["true_ns"] = why.believed_ns[shown], why.true_ns[shown]
+        rows["pod"] = names[failed["server"][shown]]
+        rows["hash"] = hash_[shown]
 
         programming = _programming(pipeline, self.topology, TABLE_ROWS - before.programming_rows)
         part = Part(
@@ -186,7 +194,7 @@ class Collector:
         )
         after = Collected(
             replications=before.replications + 1,
-            causes=before.causes + _by_stage(rows, before.causes.shape),
+            causes=before.causes + _by_stage(failed, why.stage, before.causes.shape),
             histogram=before.histogram + run.histogram,
             delays=before.delays + delays(pods, truth, pipeline, len(self.topology.proxies)),
             pod_counts=_count(before.pod_counts, pods),
@@ -244,8 +252,8 @@ def _failed(run: Replication) -> npt.NDArray[Any]:
     return records[~np.isin(records["outcome"], (int(Outcome.OPEN), int(Outcome.NOT_SENT)))]
 
 
-def _by_stage(rows: npt.NDArray[Any], shape: tuple[int, ...]) -> Int64:
-    place = np.ravel_multi_index((rows["client"], rows["outcome"], rows["cause"], rows["stage"]), shape)
+def _by_stage(failed: npt.NDArray[Any], stage: npt.NDArray[np.int8], shape: tuple[int, ...]) -> Int64:
+    place = np.ravel_multi_index((failed["client"], failed["outcome"], failed["cause"], stage), shape)
     return np.bincount(place, minlength=int(np.prod(shape))).reshape(shape)
 
 

@@ -1,13 +1,16 @@
-"""Why requests failed, in words: the causes, biggest first, and the setting that would have prevented each."""
+"""Why requests failed, in words: the causes, biggest first, and the setting that would have prevented it."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from svcsim.errors import ScenarioError
 from svcsim.results.result import Result
 
-__all__ = ["explain"]
+__all__ = ["explain", "help_for"]
 
 _PIPELINE = ("endpointSlice", "watch", "minSync", "sync")
 
@@ -27,17 +30,21 @@ _WHERE = {
 }
 
 _HELP = {
-    "stale_resolver": "re-resolve on failure or with a short period, watch the endpoints, or go through the Service",
+    "stale_resolver": (
+        "re-resolve on failure or with a short period, watch the endpoints, or go through the Service"
+    ),
     "no_endpoint": "keep at least one ready pod: more replicas, maxUnavailable: 0, a PodDisruptionBudget",
     "ready_before_listening": "a readiness probe (or startup probe) that fails until the port is open",
     "in_flight_cut": (
-        "finish what is in flight on SIGTERM (onSigterm: drain) within a terminationGracePeriodSeconds that covers "
-        "preStop and the longest request"
+        "finish what is in flight on SIGTERM (onSigterm: drain) within a terminationGracePeriodSeconds that "
+        "covers preStop and the longest request"
     ),
     "overload": "more replicas or workers, or shed load earlier; see table load",
     "slow_service": "a request time-out above the service time, or faster service",
     "ip_reused": "shorter lag or re-resolution; addresses reused later (vanishedIP.reuse)",
-    "not_routed": "clients outside the cluster cannot reach these addresses: a NodePort, a load balancer or an ingress",
+    "not_routed": (
+        "clients outside the cluster cannot reach these addresses: a NodePort, a load balancer or an ingress"
+    ),
 }
 
 
@@ -54,46 +61,58 @@ def explain(result: Result, client: str | None = None) -> str:
 
 
 def _client(result: Result, client: str) -> str:
-    row = result.summary[result.summary["client"] == client].iloc[0].to_dict()
+    row: Mapping[Any, Any] = result.summary.set_index("client").loc[client].to_dict()
     n, failed, requests = int(row["replications"]), int(row["failed"]), int(row["requests"])
-    head = f"{client} ({row['via']}): {failed:,} of {requests:,} requests failed"
+    who, runs = f"{client} ({row['via']})", f"{n} replication" + ("" if n == 1 else "s")
+    if not requests:
+        return f"{who}: no request was started in {runs}."
+    head = f"{who}: {failed:,} of {requests:,} requests failed"
     if not failed:
         bound = row["p_replication_fails_high"]
-        return f"{head} in {_many(n, 'replication')}; a replication fails with probability below {bound:.2g} (95%)."
-    lines = [f"{head} ({failed / requests:.3g}), in {int(row['replications_failed'])} of {n} replications."]
+        return f"{head} in {runs}; a replication fails with probability below {bound:.2g} (95%)."
+    lines = [f"{head} ({failed / requests:.3g}), in {int(row['replications_failed'])} of {runs}."]
     causes = result.causes[result.causes["client"] == client]
     shown = result.failures[result.failures["client"] == client]
-    totals = causes.groupby("cause")["count"].sum().sort_values(ascending=False, kind="stable")
-    for cause, total in totals.items():
+    for cause, total in _biggest(causes, "cause").items():
         own = causes[causes["cause"] == cause]
-        outcomes = own.groupby("outcome")["count"].sum().sort_values(ascending=False, kind="stable")
-        seen = ", ".join(f"{word} {count:,}" for word, count in outcomes.items())
+        seen = ", ".join(f"{word} {count:,}" for word, count in _biggest(own, "outcome").items())
         lines.append(f"- {cause} {total:,} ({total / failed:.0%}), seen as {seen}")
-        stages = own.groupby("stage")["count"].sum().sort_values(ascending=False, kind="stable")
+        stages = _biggest(own, "stage")
         for stage, count in stages.items():
-            lines.append(f"    {stage or 'unknown'} {count:,}: {_WHERE.get(str(stage), 'for no stage known')}")
-        lines.append(f"    would help: {_help(str(cause), stages, shown[shown['cause'] == cause])}")
+            lines.append(f"    {stage} {count:,}: {_WHERE[stage]}")
+        late = (shown["arrival_s"] - shown["true_since_s"])[shown["cause"] == cause]
+        lines.append(f"    would help: {help_for(cause, stages, late_s=float(late.max()))}")
     return "\n".join(lines)
 
 
-def _help(cause: str, stages: pd.Series[int], shown: pd.DataFrame) -> str:
-    """The setting that would have prevented these failures."""
+def _biggest(causes: pd.DataFrame, column: str) -> dict[str, int]:
+    """Counts by one column, biggest first."""
+    counts = causes.groupby(column)["count"].sum().sort_values(ascending=False, kind="stable")
+    return {str(name): int(count) for name, count in counts.items()}
+
+
+def help_for(cause: str, stages: Mapping[str, int], *, late_s: float) -> str:
+    """The setting that would have prevented failures of one cause.
+
+    Args:
+        cause: a word of table causes.
+        stages: how many failures there were by stage.
+        late_s: the longest that a request came after the pod had stopped accepting, seconds or NaN.
+    """
     if cause == "stale_endpoint":
-        listed = int(stages.reindex([*_PIPELINE]).fillna(0).sum())
-        if listed < int(stages.get("detection", 0)):
+        if sum(stages.get(stage, 0) for stage in _PIPELINE) < stages.get("detection", 0):
             return (
-                "these pods ended unannounced: probe sooner (periodSeconds, failureThreshold), retry in the client, "
-                "or find out why they crash"
+                "these pods ended unannounced: probe sooner (periodSeconds, failureThreshold), retry in the "
+                "client, or find out why they crash"
             )
-        late = (shown["arrival_s"] - shown["true_since_s"]).max()
-        longer = f" {late:.2f} s longer" if late == late and late >= 0.01 else ""
-        return f"pods that accept{longer} after their deletion: lifecycle.preStop.sleep (and a grace period above it)"
+        longer = f" {late_s:.2f} s longer" if late_s >= 0.01 else ""
+        return (
+            f"pods that accept{longer} after deletion: lifecycle.preStop.sleep (and a grace period above it)"
+        )
     if cause == "not_yet_programmed":
-        if int(stages.get("resolver", 0)) == int(stages.sum()):
-            return "re-resolve on failure or with a short period: the address was looked up when none was ready"
-        return "keep an old pod until a new one is programmed: maxUnavailable: 0, minReadySeconds, two or more replicas"
-    return _HELP.get(cause, "nothing known")
-
-
-def _many(count: int, word: str) -> str:
-    return f"{count} {word}" + ("" if count == 1 else "s")
+        if stages.keys() == {"resolver"}:
+            return "re-resolve on failure or with a short period: none was ready when the name was looked up"
+        return (
+            "keep an old pod until a new one is programmed: maxUnavailable: 0, minReadySeconds, more replicas"
+        )
+    return _HELP[cause]

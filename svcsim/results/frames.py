@@ -19,7 +19,7 @@ from svcsim.results.reading.lifecycle import POD_INSTANTS, UNSET
 from svcsim.results.reading.pipeline import STAGE_NAMES
 from svcsim.results.reading.why import NOT_KNOWN, rule_of
 from svcsim.results.result import Result
-from svcsim.results.statistics import mean_interval, no_failure_bound, quantiles_s, ratio_interval
+from svcsim.results.statistics import edges_s, mean_interval, no_failure_bound, quantiles_s, ratio_interval
 from svcsim.schema import TABLES
 
 __all__ = ["result_of"]
@@ -57,6 +57,7 @@ def result_of(collector: Collector, *, seed: int, engine: str, notes: tuple[str,
         versions=_versions(collector, parts),
         programming=_programming(collector, parts),
         load=_load(collector, parts),
+        latency=_latency(collector),
         lag=_lag(collector),
         pod_counts=collected.pod_counts,
         provenance=provenance_of(collector.topology.scenario, seed=seed, replications=n, engine=engine),
@@ -122,7 +123,7 @@ def _summary(collector: Collector, outcomes: Int64, parts: list[Part]) -> pd.Dat
             "expected_failures": np.sum([part.expected for part in parts], axis=0),
             **{name: quantiles[:, k] for k, name in enumerate(_QUANTILES)},
             "failed_mean": [float(f.mean()) for f in failed],
-            "failed_low": [max(low, 0.0) if low == low else low for low, _ in mean],
+            "failed_low": np.maximum([low for low, _ in mean], 0.0),
             "failed_high": [high for _, high in mean],
             "replications": np.full(n_clients, n),
             "replications_failed": bad,
@@ -169,7 +170,7 @@ def _failures(collector: Collector) -> tuple[pd.DataFrame, Int64]:
     """The failures shown, and how many of each (client, outcome, cause)."""
     rows = collector.kept.rows(collector.collected.replications)
     topology, labels = collector.topology, collector.labels
-    rules = np.array([[rule_of(o, c) for c in range(len(CAUSES))] for o in range(len(OUTCOMES))], dtype=object)
+    rules = np.array([[rule_of(o, c) for c in Cause] for o in Outcome], dtype=object)
     node = np.full(len(rows), -1, dtype=np.int64)
     for k, nodes in enumerate(topology.source_nodes):
         own = rows["client"] == k
@@ -211,9 +212,20 @@ def _truncations(collector: Collector, shown: Int64) -> list[str]:
             f"{collected.causes[client, outcome, cause].sum()} rows shown of client "
             f"{collector.labels.clients[client]}, {OUTCOMES[outcome]}, {CAUSES[cause]} (counts are exact)"
         )
-    for table, rows in (("pods", collected.pod_rows), ("programming", collected.programming_rows)):
-        if rows > TABLE_ROWS:
-            notes.append(f"{table}: only the first replications are shown, up to {TABLE_ROWS} of {rows} rows")
+    if collected.pod_rows > TABLE_ROWS:
+        notes.append(
+            f"pods: only the first replications are shown, up to {TABLE_ROWS} of {collected.pod_rows} rows"
+        )
+    if collected.programming_rows > TABLE_ROWS:
+        notes.append(
+            "programming: not every replication and observer is shown, up to "
+            f"{TABLE_ROWS} of {collected.programming_rows} rows (table lag counts them all)"
+        )
+    for part in collector.parts[: collected.replications]:
+        if part.trace is not None and len(part.trace.beliefs.t_ns) == TABLE_ROWS:
+            notes.append(
+                f"beliefs: only the first {TABLE_ROWS} of replication {part.trace.replication} are shown"
+            )
     return notes
 
 
@@ -226,7 +238,8 @@ def _requests(collector: Collector, parts: list[Part]) -> pd.DataFrame:
     def words(code: Any, names: Any) -> Any:
         return pd.Categorical.from_codes(code, pd.Index(list(names)))
 
-    pod = np.concatenate([part.pod_names[part.requests["server"]] for part in parts if part.requests is not None])
+    kept = [(part.pod_names, part.requests) for part in parts if part.requests is not None]
+    pod = np.concatenate([names[requests["server"]] for names, requests in kept])
     return _frame(
         "requests",
         {
@@ -322,13 +335,14 @@ def _programming(collector: Collector, parts: list[Part]) -> pd.DataFrame:
     def flat(name: str) -> Int64:
         return _join([getattr(p, name).ravel() for _, p in rows])
 
+    observer = _join([np.tile(p.observer, len(p.change)) for _, p in rows])
     return _frame(
         "programming",
         {
             "replication": _join([np.full(p.received_ns.size, k) for k, p in rows]),
             "service": collector.labels.lists[wide("service")],
             "change": wide("change"),
-            "observer": collector.labels.observers[_join([np.tile(p.observer, len(p.change)) for _, p in rows])],
+            "observer": collector.labels.observers[observer],
             "visible_s": ns_to_s(wide("visible_ns")),
             "sync_s": ns_to_s(wide("sync_ns")),
             "written_s": ns_to_s(wide("written_ns")),
@@ -353,6 +367,22 @@ def _load(collector: Collector, parts: list[Part]) -> pd.DataFrame:
     )
     grouped = frame.groupby(["replication", "pod", "second"], sort=False)["accepted"].sum()
     return grouped.reset_index()
+
+
+def _latency(collector: Collector) -> pd.DataFrame:
+    """The histogram of answered requests' latencies, bins that hold something."""
+    client, place = np.nonzero(collector.collected.histogram)
+    edges = edges_s()
+    names = np.array([c.name for c in collector.topology.scenario.clients], dtype=object)
+    return _frame(
+        "latency",
+        {
+            "client": names[client],
+            "from_s": edges[place],
+            "to_s": edges[place + 1],
+            "count": collector.collected.histogram[client, place],
+        },
+    )
 
 
 def _lag(collector: Collector) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""A bounded, even sample of the failed requests: per (client, outcome, cause) those with the smallest hashes."""
+"""An even sample of the failed requests: of each (client, outcome, cause) those with the smallest hashes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FAILURE_DTYPE = np.dtype(
 
 
 def hashes(replication: int, request: npt.NDArray[np.int64]) -> UInt64:
-    """A 64-bit hash of (replication, request), the SplitMix64 output function; no two alike in a replication."""
+    """A 64-bit hash of (replication, request): SplitMix64's output function, so no two are alike."""
     with np.errstate(over="ignore"):
         x = request.astype(np.uint64) + np.uint64(replication << 40)
         x = (x + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
@@ -49,41 +49,55 @@ def hashes(replication: int, request: npt.NDArray[np.int64]) -> UInt64:
 class Kept:
     """Rows of whole replications, thinned when they grow past what will be shown.
 
-    Thinning only takes rows away that the final cap would take away too, so when it happens does not matter.
+    Only rows go that the final cap would take away too, so when it happens does not matter. A group is a
+    (client, outcome, cause); once it has `cap` rows, a row whose hash is above them all is not wanted.
     """
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self, cap: int, n_clients: int) -> None:
         self.cap = cap
         self._chunks: list[Rows] = []
         self._size = 0
         self._limit = 4 * cap + 100_000
+        self._highest = np.full(
+            n_clients * len(Outcome) * len(Cause), np.iinfo(np.uint64).max, dtype=np.uint64
+        )
 
-    def add(self, rows: Rows) -> None:
-        """Rows (FAILURE_DTYPE) of one replication; those before it are thinned first if they are many."""
+    def wanted(self, records: Rows, hash_: UInt64) -> npt.NDArray[np.int64]:
+        """The places of the records, all of one replication, that may be shown in the end."""
         if self._size > self._limit:
-            merged = _thin(np.concatenate(self._chunks), self.cap)
+            merged = np.concatenate(self._chunks)
+            merged = merged[self._lowest(_group(merged), merged["hash"])]
             self._chunks, self._size = [merged], len(merged)
             self._limit = 2 * len(merged) + 100_000
+        group = _group(records)
+        low = np.flatnonzero(hash_ <= self._highest[group])
+        return low[self._lowest(group[low], hash_[low])]
+
+    def add(self, rows: Rows) -> None:
+        """The rows (FAILURE_DTYPE) of the records just asked for by `wanted`."""
         if len(rows):
-            self._chunks.append(_thin(rows, self.cap))
-            self._size += len(self._chunks[-1])
+            self._chunks.append(rows)
+            self._size += len(rows)
 
     def rows(self, replications: int) -> Rows:
         """The rows kept of the first `replications`, sorted by (replication, client, request)."""
         rows = np.concatenate([*self._chunks, np.empty(0, dtype=FAILURE_DTYPE)])
-        rows = _thin(rows[rows["replication"] < replications], self.cap)
+        rows = rows[rows["replication"] < replications]
+        rows = rows[self._lowest(_group(rows), rows["hash"])]
         return rows[np.lexsort((rows["request"], rows["client"], rows["replication"]))]
 
+    def _lowest(self, group: npt.NDArray[np.int64], hash_: UInt64) -> npt.NDArray[np.int64]:
+        """Places of the `cap` smallest hashes of each group; remembers where a full group ends."""
+        keep = np.ones(len(group), dtype=bool)
+        for one in np.flatnonzero(np.bincount(group) > self.cap).tolist():
+            own = np.flatnonzero(group == one)
+            order = np.argpartition(hash_[own], self.cap - 1)
+            self._highest[one] = hash_[own[order[self.cap - 1]]]
+            keep[own[order[self.cap :]]] = False
+        return np.flatnonzero(keep)
 
-def _thin(rows: Rows, cap: int) -> Rows:
-    """At most `cap` rows of each group, those of the smallest hashes."""
-    if len(rows) <= cap:
-        return rows
-    group = (rows["client"].astype(np.int64) * len(Outcome) + rows["outcome"]) * len(Cause) + rows["cause"]
-    order = np.lexsort((rows["request"], rows["replication"], rows["hash"], group))
-    group = group[order]
-    first = np.ones(len(group), dtype=bool)
-    first[1:] = group[1:] != group[:-1]
-    place = np.arange(len(group))
-    rank = place - np.maximum.accumulate(np.where(first, place, 0))
-    return rows[order[rank < cap]]
+
+def _group(rows: Rows) -> npt.NDArray[np.int64]:
+    client = rows["client"].astype(np.int64)
+    group: npt.NDArray[np.int64] = (client * len(Outcome) + rows["outcome"]) * len(Cause) + rows["cause"]
+    return group

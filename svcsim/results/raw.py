@@ -22,8 +22,8 @@ class Replication:
     counts: int64 (n_clients, n_outcomes, n_causes), outcome OPEN for what was not settled at the end.
     histogram: int64 (n_clients, HIST_BINS), latencies of OK requests, 64 bins to an octave of nanoseconds.
     load: int32 (n_servers, seconds), connections accepted.
-    failures: RECORD_DTYPE, every request that ended in anything but OK (NOT_SENT and OPEN included), sorted by
-    (client, request). requests: all of them, or None if they were not kept.
+    failures: RECORD_DTYPE, every request that ended in anything but OK (NOT_SENT and OPEN included), sorted
+    by (client, request). requests: all of them, or None if they were not kept.
     control_s, data_s: wall-clock seconds spent in each plane.
     """
 

@@ -20,8 +20,8 @@ __all__ = ["Result"]
 class Result:
     """Tables (columns, units and meanings in `svcsim.schema`), provenance, warnings and timing of one run.
 
-    requests is None if requests were not kept. Everything but `timing` is the same for the same scenario, seed
-    and semantics version. pod_counts: pods of all replications by what became of them.
+    requests is None if requests were not kept. Everything but `timing` is the same for the same scenario,
+    seed and semantics version. pod_counts: pods of all replications by what became of them.
     """
 
     summary: pd.DataFrame
@@ -35,6 +35,7 @@ class Result:
     versions: pd.DataFrame
     programming: pd.DataFrame
     load: pd.DataFrame
+    latency: pd.DataFrame
     lag: pd.DataFrame
     pod_counts: Mapping[str, int]
     provenance: Mapping[str, Any]
@@ -85,7 +86,7 @@ class Result:
         return load(Path(directory))
 
     def explain(self, client: str | None = None) -> str:
-        """Why requests failed, in words, for one client or for all: causes, biggest first, and what would help."""
+        """Why requests failed, in words, of one client or of all: causes, biggest first, and what helps."""
         from svcsim.results.explain import explain  # noqa: PLC0415 (explain needs this class)
 
         return explain(self, client)

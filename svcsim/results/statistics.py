@@ -13,6 +13,7 @@ __all__ = [
     "HIST_BINS",
     "MIN_REPLICATIONS",
     "bin_of",
+    "edges_s",
     "mean_interval",
     "no_failure_bound",
     "quantiles_s",
@@ -35,6 +36,14 @@ def bin_of(span_ns: Int64) -> Int64:
     bits = span_ns.astype(np.float64).view(np.int64) >> 46
     clipped: Int64 = np.clip(bits - (1023 << 6), 0, HIST_BINS - 1)
     return clipped
+
+
+def edges_s() -> Float64:
+    """Edges of the bins: float64 (HIST_BINS + 1,), seconds; the first bin begins at 0."""
+    bins = np.arange(HIST_BINS + 1)
+    edges: Float64 = np.ldexp(1.0 + (bins & 63) / 64.0, bins >> 6) * 1e-9
+    edges[0] = 0.0
+    return edges
 
 
 def _middles_s() -> Float64:

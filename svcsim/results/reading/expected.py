@@ -53,7 +53,7 @@ class Rates:
 
 
 class _Accepting:
-    """The spells in which each server accepts: from_ns, to_ns int64 (k, n_servers), k the most spells of one."""
+    """The spells in which each server accepts: from_ns, to_ns int64 (k, n_servers), k the most of one."""
 
     def __init__(self, truth: Truth) -> None:
         server, begin, end = truth.listening()
@@ -146,9 +146,7 @@ def _believing(
     return max(failing, 0.0)
 
 
-def _pinned(
-    client: ClientPlan, rates: Rates, accepting: _Accepting, beliefs: Beliefs, lists: Lists
-) -> float:
+def _pinned(client: ClientPlan, rates: Rates, accepting: _Accepting, beliefs: Beliefs, lists: Lists) -> float:
     """Sweep over the address that each source holds (R12), drawn as the contract says."""
     n = client.n_sources
     source = np.arange(n)

@@ -34,8 +34,8 @@ LAG_STAGES = (
     "teardown",
 )
 """created -> admitted by the kubelet -> containers started -> listening -> Ready; truth -> visible at the API
-server -> slices written -> received -> sync started -> committed, and programming the last four as one (visible
--> committed, Kubernetes' network programming latency); deleted -> stopped accepting; ended -> released."""
+server -> slices written -> received -> sync started -> committed, and programming the last four as one
+(visible -> committed, Kubernetes' network programming latency); deleted -> stopped; ended -> released."""
 
 _CHUNK_ROWS = 1 << 20
 

@@ -101,13 +101,13 @@ def pod_rows(control: ControlRun, truth: Truth, pods: Names, workloads: Names) -
 
 
 def _turned_ready(pod: Pod) -> bool:
-    """Whether the last turn of the Ready condition was to true; that of a terminal pod is not written down."""
+    """Whether the last turn of the Ready condition was to true; a terminal pod's is not written down."""
     return pod.ready or (pod.terminal and pod.ready_since_ns < pod.deleted_ns)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spells:
-    """Spells of one state of a server. pod: number of its name; container: "" for a port nobody listens on."""
+    """Spells of one state of a server. pod: number of its name; container: "" for an unused port."""
 
     pod: Int64
     container: list[str]

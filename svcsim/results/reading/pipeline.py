@@ -86,8 +86,8 @@ class Stream:
 class Pipeline:
     """The changes of one replication by what they did to each view.
 
-    removals[view][server], additions[view][server], fills[view]: ordinals of the changes, in the view's stream,
-    that took the server off, put it on, or gave the empty list something to choose.
+    removals[view][server], additions[view][server], fills[view]: ordinals of the changes, in the view's
+    stream, that took the server off, put it on, or gave the empty list something to choose.
     """
 
     def __init__(
@@ -140,44 +140,43 @@ class Pipeline:
 
     def stage_of_removal(self, view: int, server: Int64, observer: Int64, t: Int64) -> Int8:
         """Where the change that takes `server` off the observer's list was at `t`, element by element."""
-        found = np.full(len(t), Stage.DETECTION, dtype=np.int8)
-        removals = self.removals.get(view)
-        if removals is None:
-            return found
-        order = np.argsort(server, kind="stable")
-        distinct, firsts = np.unique(server[order], return_index=True)
-        for one, rows in zip(distinct.tolist(), np.split(order, firsts[1:]), strict=True):
-            changes = removals.get(one)
-            if changes is not None:
-                found[rows] = self._stage(self._stream[view], changes, observer[rows], t[rows])
-        return found
+        removals = self.removals.get(view, {})
+        distinct, own = np.unique(server, return_inverse=True)
+        changes = [removals.get(one, []) for one in distinct.tolist()]
+        return self._stage(view, changes, own, observer, t)
 
     def stage_of_fill(self, view: int, observer: Int64, t: Int64) -> Int8:
         """Where the change that fills the observer's empty list was at `t`, element by element."""
-        changes = self.fills.get(view)
-        if not changes:
-            return np.full(len(t), Stage.DETECTION, dtype=np.int8)
-        return self._stage(self._stream[view], changes, observer, t)
+        own = np.zeros(len(t), dtype=np.int64)
+        return self._stage(view, [self.fills.get(view, [])], own, observer, t)
 
-    @staticmethod
-    def _stage(stream: Stream, changes: list[int], observer: Int64, t: Int64) -> Int8:
-        """The stage at `t` of the first of these changes that the observer commits after `t`."""
+    def _stage(self, view: int, changes: list[list[int]], own: Int64, observer: Int64, t: Int64) -> Int8:
+        """The stage at `t` of the first of `changes[own]` that the observer commits after `t`.
+
+        DETECTION where there is none: nobody at the API server knew it before the run's end.
+        """
         found = np.full(len(t), Stage.DETECTION, dtype=np.int8)
+        index = np.array([k for one in changes for k in one], dtype=np.int64)
+        if not len(index):
+            return found
+        stream = self._stream[view]
         column = stream.columns(observer)
         rows = np.flatnonzero(column >= 0)
         if not len(rows):
             return found
         column, t = column[rows], t[rows]
         used, place = np.unique(column, return_inverse=True)
-        index = np.array(changes, dtype=np.int64)
-        n = len(index)
-        committed = np.minimum(stream.committed[np.ix_(index, used)].T.ravel(), int(t.max()) + 1)
-        steps = Steps(np.repeat(np.arange(len(used)), n), committed)
-        last = steps.row_at(place, t)
-        following = np.where(last >= 0, last - place * n + 1, 0)
-        there = following < n
+        owner = np.repeat(np.arange(len(changes)), [len(one) for one in changes])
+        group = (owner[:, None] * len(used) + np.arange(len(used))).ravel()
+        order = np.argsort(group, kind="stable")
+        committed = np.minimum(stream.committed[np.ix_(index, used)].ravel(), int(t.max()) + 1)
+        steps = Steps(group[order], committed[order])
+        asked = own[rows] * len(used) + place
+        last = steps.row_at(asked, t)
+        following = np.where(last >= 0, last + 1, np.searchsorted(steps.group, asked))
+        there = following < np.searchsorted(steps.group, asked, side="right")
         rows, column, t = rows[there], column[there], t[there]
-        k = index[following[there]]
+        k = index[order[following[there]] // len(used)]
         stage = np.full(len(rows), Stage.SYNC, dtype=np.int8)
         stage[t < stream.sync_start[k, column]] = Stage.MIN_SYNC
         stage[t < stream.received[k, column]] = Stage.WATCH

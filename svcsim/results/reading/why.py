@@ -61,7 +61,7 @@ def rule_of(outcome: int, cause: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Reasons:
-    """Columns beside the failed records: int8 stage and state, int64 instants; NOT_KNOWN where there is none."""
+    """Columns beside the failed records: int8 stage and state, int64 instants; NOT_KNOWN where not."""
 
     stage: Int8
     believed_ns: Int64
