@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from svcsim.version import __version__
 
 if TYPE_CHECKING:
-    from svcsim.compare import compare
-    from svcsim.crosscheck import crosscheck
+    from svcsim.agreement import crosscheck
+    from svcsim.comparison import compare
     from svcsim.errors import (
         EngineMismatch,
         ManifestError,
@@ -25,8 +25,14 @@ if TYPE_CHECKING:
     from svcsim.kube import load_manifests, parse_manifests
     from svcsim.report import write_report
     from svcsim.results.result import Result
-    from svcsim.scenario import Scenario, load_scenario, parse_scenario, scenario, scenario_from_manifests
-    from svcsim.simulate import simulate
+    from svcsim.scenario import (
+        Scenario,
+        build_scenario,
+        load_scenario,
+        parse_scenario,
+        scenario_from_manifests,
+    )
+    from svcsim.simulation import simulate
 
 _HOMES = {
     "EngineMismatch": "svcsim.errors",
@@ -37,15 +43,15 @@ _HOMES = {
     "ScenarioError": "svcsim.errors",
     "SvcsimError": "svcsim.errors",
     "UnsupportedByEngine": "svcsim.errors",
-    "compare": "svcsim.compare",
-    "crosscheck": "svcsim.crosscheck",
+    "build_scenario": "svcsim.scenario",
+    "compare": "svcsim.comparison",
+    "crosscheck": "svcsim.agreement",
     "load_manifests": "svcsim.kube",
     "load_scenario": "svcsim.scenario",
     "parse_manifests": "svcsim.kube",
     "parse_scenario": "svcsim.scenario",
-    "scenario": "svcsim.scenario",
     "scenario_from_manifests": "svcsim.scenario",
-    "simulate": "svcsim.simulate",
+    "simulate": "svcsim.simulation",
     "write_report": "svcsim.report",
 }
 
@@ -59,13 +65,13 @@ __all__ = [
     "SvcsimError",
     "UnsupportedByEngine",
     "__version__",
+    "build_scenario",
     "compare",
     "crosscheck",
     "load_manifests",
     "load_scenario",
     "parse_manifests",
     "parse_scenario",
-    "scenario",
     "scenario_from_manifests",
     "simulate",
     "write_report",

@@ -50,7 +50,7 @@ def run(
     keep_requests: bool = False,
 ) -> Result:
     """Simulate."""
-    from svcsim.simulate import simulate  # noqa: PLC0415 (heavy)
+    from svcsim.simulation import simulate  # noqa: PLC0415 (heavy)
 
     return simulate(
         question,

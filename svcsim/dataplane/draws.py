@@ -75,8 +75,8 @@ class RateCurve:
 class Slot:
     """Consecutive requests of one client, all with arrival before the run's end.
 
-    `first`: index of the first request. `arrival_ns`: int64 (n,). `route`: uint64 (n,), whose high half chooses
-    the source and the low half the first pick. `service_ns`: for each group id of the client, int64 (n,).
+    `first`: index of the first request. `arrival_ns`: int64 (n,). `route`: uint64 (n,), whose high half
+    chooses the source and the low half the first pick. `service_ns`: by group id of the client, int64 (n,).
     """
 
     first: int

@@ -79,7 +79,9 @@ def _client(result: Result, client: str) -> str:
         lines.append(f"- {cause} {total:,} ({total / failed:.0%}), seen as {seen}")
         stages = _biggest(own, "stage")
         for stage, count in stages.items():
-            lines.append(f"    {stage} {count:,}: {_WHERE[stage]}")
+            lines.append(
+                f"    {stage or 'elsewhere'} {count:,}: {_WHERE.get(stage, 'in no stage of the lag')}"
+            )
         late = (shown["arrival_s"] - shown["true_since_s"])[shown["cause"] == cause]
         lines.append(f"    would help: {help_for(cause, stages, late_s=float(late.max()))}")
     return "\n".join(lines)

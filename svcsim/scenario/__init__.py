@@ -39,6 +39,7 @@ __all__ = [
     "Unready",
     "VanishedIP",
     "WorkloadBehaviour",
+    "build_scenario",
     "defaults_table",
     "json_schema",
     "load_scenario",
@@ -46,3 +47,6 @@ __all__ = [
     "scenario",
     "scenario_from_manifests",
 ]
+
+build_scenario = scenario
+"""The name under which `svcsim` has it, whose `scenario` is this package."""

@@ -47,13 +47,14 @@ def _clients(service: Service, name: str, rate: Any) -> list[dict[str, Any]]:
 
 def _direct_clients(manifests: ManifestSet, rate: Any, warnings: list[str]) -> list[dict[str, Any]]:
     """Clients of pods that no Service stands before: their addresses are all there is to hold on to."""
-    owners = [one.key for one in (*manifests.workloads, *manifests.pods)]
+    owners = [one.key for one in manifests.workloads] + [one.key for one in manifests.pods]
     clients: list[dict[str, Any]] = []
     times = Counter(key.name for key in owners)
     for key in owners:
         called = key.name if times[key.name] == 1 else f"{key.namespace}-{key.kind.lower()}-{key.name}"
         to = f"{key.namespace}/{key.kind.lower()}/{key.name}"
-        clients.append({"name": f"{called}-pinned", "to": to, "rate": rate, "via": "pod-ip", "resolve": "once"})
+        name = f"{called}-pinned"
+        clients.append({"name": name, "to": to, "rate": rate, "via": "pod-ip", "resolve": "once"})
         warnings.append(f"{key}: no Service selects its pods, so they are reached by pod IP alone")
     return clients
 

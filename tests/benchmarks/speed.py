@@ -11,7 +11,7 @@ import simpy
 
 from svcsim import load_scenario
 from svcsim.controlplane.topology import Topology
-from svcsim.simulate import run_replication
+from svcsim.simulation import run_replication
 
 __all__ = ["Figure", "headline", "measure", "simpy_program", "yardstick_ns"]
 
@@ -31,7 +31,7 @@ class Figure:
 
 
 def yardstick_ns(rounds: int = 160) -> float:
-    """Nanoseconds to draw two float64 standard exponentials and one uint32 into reused 64k buffers (SFC64)."""
+    """Nanoseconds to draw two standard exponentials and one uint32 into reused 64k buffers (SFC64)."""
     rng = np.random.Generator(np.random.SFC64(1))
     first, second = np.empty(BUFFER), np.empty(BUFFER)
     best = float("inf")

@@ -95,7 +95,7 @@ def test_crosscheck_of_manifests(cli: Cli, folder: Path) -> None:
 def test_crosscheck_ends_with_1_on_a_mismatch(
     cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import svcsim.crosscheck  # noqa: PLC0415
+    import svcsim.agreement  # noqa: PLC0415
     from svcsim.errors import EngineMismatch  # noqa: PLC0415
 
     def differ(*_: object, **__: object) -> None:
@@ -103,7 +103,7 @@ def test_crosscheck_ends_with_1_on_a_mismatch(
             "client 0, request 7: outcome is ok in the reference engine and eof in the other"
         )
 
-    monkeypatch.setattr(svcsim.crosscheck, "crosscheck", differ)
+    monkeypatch.setattr(svcsim.agreement, "crosscheck", differ)
     ended = cli("crosscheck", "scenario.yaml")
     assert ended.code == 1
     assert ended.out == ""

@@ -173,16 +173,16 @@ def test_five_replications_give_an_interval(cli: Cli, folder: Path) -> None:
 
 def interrupt_at(replication: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Press Ctrl-C when that replication of any run begins."""
-    import svcsim.simulate  # noqa: PLC0415
+    import svcsim.simulation  # noqa: PLC0415
 
-    real = svcsim.simulate.run_replication
+    real = svcsim.simulation.run_replication
 
     def run_replication(*args: Any, **kwargs: Any) -> Any:
         if kwargs["replication"] == replication:
             raise KeyboardInterrupt
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(svcsim.simulate, "run_replication", run_replication)
+    monkeypatch.setattr(svcsim.simulation, "run_replication", run_replication)
 
 
 def test_ctrl_c_keeps_what_is_complete(cli: Cli, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,15 +7,15 @@ import numpy as np
 from svcsim import Scenario, parse_scenario
 from svcsim.controlplane.topology import Topology
 from svcsim.dataplane.contract import Outcome
-from svcsim.simulate import run_replication
+from svcsim.simulation import run_replication
 from tests.reality.measured import Run
 
 __all__ = ["REPLICATIONS", "predict", "scenario_of"]
 
 REPLICATIONS = 200
 
-# What the testbed is, not what any run saw: sandboxes start within tens of milliseconds and their address dies a
-# few milliseconds after the process (both pooled over all runs).
+# What the testbed is, not what any run saw: sandboxes start within tens of milliseconds, and their address
+# dies a few milliseconds after the process (both pooled over all runs).
 TESTBED_LAG = {
     "start": {"lognormal": {"median": "30ms", "p99": "150ms"}},
     "stop": {"lognormal": {"median": "32ms", "p99": "100ms"}},

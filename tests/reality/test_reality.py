@@ -1,8 +1,8 @@
 """Predictions against measured runs: one lag block for all of them, nothing taken from a run's own outcome.
 
-Every run is simulated 200 times; the measured failures should lie in the central 95% of what is predicted for at
-least 18 of the 21 runs and 14 of the 17 that failed at all. With a perfect model fewer than 18 of 21 would happen
-with probability 0.02% (binomial, independent runs).
+Every run is simulated 200 times; the measured failures should lie in the central 95% of what is predicted for
+at least 18 of the 21 runs and 14 of the 17 that failed at all. With a perfect model fewer than 18 of 21 would
+happen with probability 2% (binomial, independent runs).
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def interval_score(low: float, high: float, value: float, alpha: float = 0.05) -
 
 def naive_interval(run: Run) -> tuple[float, float]:
     """The opponent: every dead pod is listed for half a minSyncPeriod and 0.15 s, failures are Poisson."""
-    period = float(run.min_sync.removesuffix("ms")) / 1000 if "ms" in run.min_sync else float(run.min_sync[:-1])
+    period = (
+        float(run.min_sync.removesuffix("ms")) / 1000 if "ms" in run.min_sync else float(run.min_sync[:-1])
+    )
     lag = 0.5 * period + 0.15
     serves = run.pre_stop_s if run.on_sigterm != "ignore" else run.grace_s
     pods = 7 if run.actions[0][1] is not None else 10

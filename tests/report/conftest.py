@@ -6,7 +6,7 @@ import pytest
 
 from svcsim.results.result import Result
 from svcsim.scenario import parse_scenario
-from svcsim.simulate import simulate
+from svcsim.simulation import simulate
 
 SCENARIO = """
 name: "ten <b>pods</b> & more"

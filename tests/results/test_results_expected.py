@@ -14,7 +14,7 @@ from svcsim.results.reading.expected import Rates, expected_failures
 from svcsim.results.reading.truth import Beliefs, Lists, Truth
 from svcsim.rng import u32_at
 from svcsim.scenario import Rate
-from svcsim.simulate import simulate
+from svcsim.simulation import simulate
 from svcsim.theory import history_failures
 from svcsim.timeline import Histories
 from tests.results.worlds import SECOND as S

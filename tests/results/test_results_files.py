@@ -16,7 +16,7 @@ from svcsim.errors import ResultFormatError
 from svcsim.results import files
 from svcsim.results.result import Result
 from svcsim.schema import TABLES
-from svcsim.simulate import simulate
+from svcsim.simulation import simulate
 from tests.results.worlds import question
 
 

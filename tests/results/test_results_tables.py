@@ -21,11 +21,11 @@ from svcsim.results.reading.lag import LAG_STAGES
 from svcsim.results.reading.pipeline import STAGE_NAMES, Stage
 from svcsim.results.result import Result
 from svcsim.schema import TABLES, conform
-from svcsim.simulate import run_replication, simulate
+from svcsim.simulation import run_replication, simulate
 from svcsim.version import SEMANTICS_VERSION
 from tests.results.worlds import EXAMPLES, question
 
-SIMULATE = importlib.import_module("svcsim.simulate")
+SIMULATE = importlib.import_module("svcsim.simulation")
 CLIENTS = [
     {"name": "vip", "to": "service/web", "via": "cluster-ip", "rate": "100/s", "sources": 6},
     {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from svcsim.compare import METRICS, compare
+from svcsim.comparison import METRICS, compare
 from svcsim.dataplane.contract import Cause
 from svcsim.errors import ScenarioError
 from svcsim.results.explain import help_for
 from svcsim.results.reading.pipeline import STAGE_NAMES
 from svcsim.results.result import Result
-from svcsim.simulate import simulate
+from svcsim.simulation import simulate
 from tests.results.worlds import question
 
 VIP = {"name": "vip", "to": "service/web", "via": "cluster-ip", "rate": "100/s", "sources": 6}

@@ -118,7 +118,7 @@ def _share_a_client(questions: dict[str, Scenario]) -> None:
 def _differences(results: dict[str, Result]) -> list[dict[str, Any]]:
     if len(results) < 2:
         return []
-    from svcsim.compare import compare  # noqa: PLC0415 (heavy)
+    from svcsim.comparison import compare  # noqa: PLC0415 (heavy)
 
     frame = compare(results)
     rows = frame.astype(object).where(frame.notna(), None).to_dict("records")

@@ -49,7 +49,7 @@ def command(
                 warn(f"{name}: {line}")
     for name, question in questions.items():
         with progress(f"crosscheck {name}", 1) as step:
-            from svcsim.crosscheck import crosscheck  # noqa: PLC0415 (heavy)
+            from svcsim.agreement import crosscheck  # noqa: PLC0415 (heavy)
 
             try:
                 agreed = crosscheck(question, seed=seed, replications=replications)

@@ -67,7 +67,7 @@ def _question() -> Scenario:
 
 def _lost_once_replaced(question: Scenario, seed: int) -> float | None:
     """How many of the pinned client's requests to pods that had stopped failed, in the first replication."""
-    from svcsim.simulate import simulate  # noqa: PLC0415 (heavy)
+    from svcsim.simulation import simulate  # noqa: PLC0415 (heavy)
 
     one = simulate(question, seed=seed, replications=1, keep_requests=True)
     assert one.requests is not None

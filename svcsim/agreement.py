@@ -14,7 +14,7 @@ from svcsim.errors import EngineMismatch
 from svcsim.results.raw import Replication
 from svcsim.rng import Purpose, key64, u64_at
 from svcsim.scenario import Scenario
-from svcsim.simulate import run_replication
+from svcsim.simulation import run_replication
 
 __all__ = ["Agreement", "compare_records", "crosscheck", "rule_of"]
 
