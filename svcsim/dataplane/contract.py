@@ -59,10 +59,10 @@ R11. *Server states* follow the truth rows: ADDRESS -> STARTING; LISTEN -> LISTE
     the state. All servers start UNBORN.
 R12. *Pinned sources.* A source holds one address (a server) or none. It resolves at t = 0, after the belief
     rows of t = 0 and before its arrivals, and then: ONCE never; EVERY at phase[source] + k * period, k = 0,
-    1, ... (rank PULL: an arrival at that instant still uses the old address); ON_FAILURE in an event of its
-    own (rank COMPLETION, client and request of the failure) at the settling instant of each of its requests
-    that ends in anything but OK or NOT_SENT, provided the source still holds the server that the request
-    used (or none, if it used none).
+    1, ... (rank PULL: an arrival at that instant still uses the old address); ON_FAILURE at the
+    settling instant of each of its requests that ends in anything but OK or NOT_SENT, at once after what
+    settled it (after a CUT: as an event of rank COMPLETION, client and request of the failure), provided the
+    source still holds the server that the request used (or none, if it used none).
     Resolution m (0 for t = 0; EVERY: k + 1; ON_FAILURE: 1, 2, ... of those done, counted per source) picks by
     R5 with u = rng.u32_at(resolve_key, source, m) from the version the client's `resolver` observer holds for
     the view at that instant (belief rows of that instant included); an empty list gives none.

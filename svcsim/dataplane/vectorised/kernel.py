@@ -247,7 +247,9 @@ def _finish(
         place = out.bits.view(np.int64)[0] >> 46
         out.hist[client, max(place - (1023 << 6), 0)] += 1
     elif outcome != _NOT_SENT and cl.resolve[client] == _ON_FAILURE and cl.reach[client] == _R_PINNED:
-        push(sc, ev, end, _COMPLETION, client, request, _K_RESOLVE, row[O_SOURCE], row[O_SERVER])
+        # a time-out that was foreseen takes its place among the deadlines of its instant
+        rank = _DEADLINE if outcome == _REQUEST_TIMEOUT else _COMPLETION
+        push(sc, ev, end, rank, client, request, _K_RESOLVE, row[O_SOURCE], row[O_SERVER])
     if out.keep[0] == 2 or (out.keep[0] == 1 and outcome != _OK):
         record = out.rows[sc[OUT_SIZE]]
         sc[OUT_SIZE] += 1

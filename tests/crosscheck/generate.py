@@ -1,0 +1,245 @@
+"""Scenarios from a seed: every path, resolver, sigterm behaviour, event kind; some on a grid of ties."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+__all__ = ["on_grid", "random_scenario"]
+
+
+def on_grid(seed: int) -> bool:
+    """A quarter of the scenarios have constant times, multiples of 100 ms, so that instants tie."""
+    return seed % 4 == 0
+
+
+class _Maker:
+    def __init__(self, seed: int) -> None:
+        self.dice = random.Random(f"scenario {seed}")
+        self.grid = on_grid(seed)
+
+    def pick(self, *choices: Any) -> Any:
+        return self.dice.choice(choices)
+
+    def chance(self, p: float) -> bool:
+        return self.dice.random() < p
+
+    def law(self, *milliseconds: int) -> dict:
+        value = self.dice.choice(milliseconds)
+        if self.grid:
+            return {"constant": f"{(value + 99) // 100 * 100 if value > 0 else 0}ms"}
+        return self.pick(
+            {"constant": f"{value}ms"},
+            {"exponential": {"mean": f"{max(value, 1)}ms"}},
+            {"uniform": {"low": "0ms", "high": f"{2 * max(value, 1)}ms"}},
+            {"lognormal": {"median": f"{max(value, 1)}ms", "p99": f"{4 * max(value, 1)}ms"}},
+        )
+
+    def probe(self, path: str) -> dict:
+        probe: dict[str, Any] = {
+            "httpGet": {"path": path, "port": 8080},
+            "periodSeconds": self.pick(1, 1, 2, 3),
+        }
+        if self.chance(0.3):
+            probe["initialDelaySeconds"] = self.pick(1, 2)
+        probe["failureThreshold"] = self.pick(1, 2, 3)
+        return probe
+
+    def container(self, name: str, port: int) -> dict:
+        spec: dict[str, Any] = {
+            "name": name,
+            "image": "i",
+            "ports": [{"containerPort": port, "name": f"{name}-p"}],
+        }
+        if self.chance(0.7):
+            spec["readinessProbe"] = self.probe("/ready")
+            if self.chance(0.2):
+                spec["readinessProbe"]["successThreshold"] = 2
+        if self.chance(0.15):
+            spec["livenessProbe"] = self.probe("/live")
+        if self.chance(0.15):
+            spec["startupProbe"] = {**self.probe("/start"), "failureThreshold": self.pick(2, 30)}
+        if self.chance(0.3):
+            seconds = self.pick(1, 2, 4)
+            hook = self.pick({"sleep": {"seconds": 1}}, {"exec": {"command": ["sleep", str(seconds)]}})
+            spec["lifecycle"] = {"preStop": hook}
+        return spec
+
+    def template(self, labels: dict) -> dict:
+        containers = [self.container("app", 8080)]
+        if self.chance(0.25):
+            containers.append(self.container("side", 9090))
+        return {
+            "metadata": {"labels": labels},
+            "spec": {"terminationGracePeriodSeconds": self.pick(1, 2, 3, 10), "containers": containers},
+        }
+
+    def workload(self, name: str) -> tuple[dict, str]:
+        labels = {"app": name}
+        kind = self.pick("Deployment", "Deployment", "Deployment", "ReplicaSet", "ReplicationController")
+        spec: dict[str, Any] = {
+            "replicas": self.pick(1, 2, 3, 4),
+            "selector": labels if kind == "ReplicationController" else {"matchLabels": labels},
+            "template": self.template(labels),
+        }
+        if self.chance(0.2):
+            spec["minReadySeconds"] = self.pick(1, 3)
+        if kind == "Deployment":
+            if self.chance(0.3):
+                spec["strategy"] = {"type": "Recreate"}
+            elif self.chance(0.5):
+                surge, down = self.pick((1, 0), (0, 1), ("100%", 0), ("50%", "50%"), (2, 1))
+                spec["strategy"] = {"rollingUpdate": {"maxSurge": surge, "maxUnavailable": down}}
+        version = "v1" if kind == "ReplicationController" else "apps/v1"
+        document = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}
+        return document, f"{kind.lower()}/{name}"
+
+
+def _service(m: _Maker, name: str, target: Any) -> dict:
+    spec: dict[str, Any] = {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": target}]}
+    if m.chance(0.15):
+        spec["publishNotReadyAddresses"] = True
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+
+
+def _event(m: _Maker, at: float, key: str, clients: list[dict]) -> dict:
+    kinds = ["scale", "delete", "crash", "kill", "unready", "rate"]
+    if key.startswith("deployment/"):
+        kinds += ["rollout"] * 4
+    if key.startswith("pod/"):
+        kinds = ["delete", "crash", "kill", "unready", "rate"]
+    kind = m.dice.choice(kinds)
+    event: dict[str, Any] = {"at": f"{at}s"}
+    match kind:
+        case "rate":
+            return {**event, "rate": m.dice.choice(clients)["name"], "value": m.pick("2/s", "30/s")}
+        case "scale":
+            return {**event, "scale": key, "replicas": m.pick(0, 0, 1, 2, 5)}
+        case "unready":
+            return {**event, "unready": key, "count": 1, "for": m.pick("1s", "4s")}
+        case "rollout":
+            return {**event, "rollout": key}
+        case _ if key.startswith("pod/"):
+            return {**event, kind: key}
+        case _:
+            return {**event, kind: key, "count": m.pick(1, 1, 2, 3)}
+
+
+def _client(m: _Maker, k: int, to: str, service: str | None) -> dict:
+    via = m.pick("loopback", "pod-ip", "pod-ip", "pod-ip", "cluster-ip", "cluster-ip", "cluster-ip")
+    if via == "cluster-ip" and service is None:
+        via = "pod-ip"
+    target = service if service is not None and (via == "cluster-ip" or m.chance(0.7)) else to
+    client: dict[str, Any] = {
+        "name": f"c{k}",
+        "to": target,
+        "via": via,
+        "rate": m.pick("5/s", "20/s", "40/s"),
+    }
+    if via == "pod-ip":
+        client["resolve"] = m.pick("once", "on-failure", "watch", {"every": m.pick("500ms", "2s", "5s")})
+    if via != "loopback":
+        origin = m.pick(None, None, None, "node-1", "outside" if m.chance(0.5) else None)
+        if origin is not None:
+            client["from"] = origin
+        if m.chance(0.5):
+            client["sources"] = m.pick(1, 2, 5)
+    if client.get("from") != "outside" and m.chance(0.15):
+        client["hostNetwork"] = True
+    if m.grid or m.chance(0.2):
+        client["arrivals"] = "constant"
+    client["timeout"] = m.pick(
+        {"connect": "1s", "request": "2s"},
+        {"connect": "3s", "request": "5s"},
+        {"connect": "500ms", "request": "1s"},
+        {"connect": "2s", "request": "none"},
+        {"connect": "none", "request": "4s"},
+    )
+    return client
+
+
+def random_scenario(seed: int) -> dict:
+    """One scenario document with its manifests inside."""
+    m = _Maker(seed)
+    manifests: list[dict] = []
+    workloads: dict[str, dict] = {}
+    targets: list[tuple[str, str | None]] = []
+    for k in range(m.pick(1, 1, 2)):
+        name = f"w{k}"
+        if m.chance(0.12):
+            key = f"pod/{name}"
+            manifests.append(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Pod",
+                    "metadata": {"name": name, "labels": {"app": name}},
+                    "spec": m.template({"app": name})["spec"],
+                }
+            )
+        else:
+            document, key = m.workload(name)
+            manifests.append(document)
+        service = None
+        if m.chance(0.9):
+            manifests.append(
+                _service(m, name, m.pick(8080, 8080, 8080, "app-p", 9999 if m.chance(0.2) else 8080))
+            )
+            service = f"service/{name}"
+        behaviour: dict[str, Any] = {
+            "startup": m.law(0, 300, 1000, 2500),
+            "serviceTime": m.law(0, 5, 30, 200, 900),
+            "onSigterm": m.pick("exit", "exit", "drain", "drain", "ignore", {"lameDuck": m.pick("1s", "3s")}),
+        }
+        if m.chance(0.6):
+            behaviour["concurrency"] = m.pick(1, 1, 2, 3)
+            if m.chance(0.6):
+                behaviour["queue"] = {"places": m.pick(0, 1, 4), "full": m.pick("reject", "drop")}
+        workloads[key] = behaviour
+        targets.append((key, service))
+    clients = [_client(m, k, *m.dice.choice(targets)) for k in range(m.pick(2, 3, 4))]
+    duration = m.pick(8, 12, 16)
+    at = [round(m.dice.uniform(1, duration - 2), 1) for _ in range(m.pick(1, 2, 3))]
+    lag = {
+        "load": {"constant": 1} if m.grid else {"lognormal": {"median": 1, "p99": 2.66}},
+        "start": m.law(0, 100, 300),
+        "teardown": m.law(0, 20, 300),
+        "stop": m.law(0, 30, 100),
+    }
+    if m.grid:
+        for stage in (
+            "controller",
+            "api",
+            "scheduler",
+            "kubelet",
+            "status",
+            "endpointSlice",
+            "watch",
+            "sync",
+            "exit",
+        ):
+            lag[stage] = {"constant": m.pick("0ms", "100ms", "200ms")}
+    vanished = m.pick(
+        {"then": "unreachable", "after": m.pick("500ms", "3s")},
+        {"then": "blackhole"},
+        {"then": "blackhole", "reuse": {"after": m.pick("500ms", "2s")}},
+    )
+    return {
+        "name": f"generated {seed}",
+        "manifests": manifests,
+        "duration": f"{duration}s",
+        "cluster": {
+            "kubernetes": m.pick("1.30", "1.33", "1.34", "1.36"),
+            "nodes": m.pick(1, 2, 4),
+            "kubeProxy": {
+                "mode": m.pick("iptables", "nftables"),
+                "minSyncPeriod": m.pick("100ms", "1s", "1s", "5s"),
+            },
+            "podNetwork": m.pick("overlay", "overlay", "routed"),
+            "vanishedIP": vanished,
+            "kernel": m.pick("5.15", "6.8"),
+            "lag": lag,
+        },
+        "workloads": workloads,
+        "clients": clients,
+        "events": [_event(m, t, m.dice.choice(targets)[0], clients) for t in sorted(at)],
+    }

@@ -1,0 +1,40 @@
+"""The experiments as modules; they are programs, outside the package."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments"
+
+
+def _module(name: str) -> ModuleType:
+    sys.path.insert(0, str(EXPERIMENTS))
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path.remove(str(EXPERIMENTS))
+
+
+@pytest.fixture(scope="session")
+def cells() -> ModuleType:
+    return _module("_cells")
+
+
+@pytest.fixture(scope="session")
+def pod_ip_vs_vip() -> ModuleType:
+    return _module("pod_ip_vs_vip")
+
+
+@pytest.fixture(scope="session")
+def endpoint_lag() -> ModuleType:
+    return _module("endpoint_lag")
+
+
+@pytest.fixture(scope="session")
+def against_real_cluster() -> ModuleType:
+    return _module("against_real_cluster")
