@@ -256,6 +256,8 @@ def draw(path: Path, table: pd.DataFrame) -> None:
             loc="lower left",
             bbox_to_anchor=(0.0, 1.0),
             ncols=4,
+            columnspacing=1.2,
+            handletextpad=0.5,
             frameon=False,
             borderaxespad=0.2,
         )
@@ -265,8 +267,8 @@ def draw(path: Path, table: pd.DataFrame) -> None:
 def _beside(ax: Any, row: float, measured: str, predicted: str, colour: str = "black") -> None:
     """Two columns right of the axes."""
     place = {"transform": ax.get_yaxis_transform(), "va": "center", "color": colour}
-    ax.text(1.07, row, measured, ha="right", **place)
-    ax.text(1.09, row, predicted, ha="left", **place)
+    ax.text(1.1, row, measured, ha="right", **place)
+    ax.text(1.12, row, predicted, ha="left", **place)
 
 
 def _mark(marker: str, colour: str, label: str) -> Line2D:

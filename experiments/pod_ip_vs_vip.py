@@ -209,21 +209,24 @@ def claims_of(table: pd.DataFrame, cells: Mapping[str, Mapping[str, Any]]) -> li
 
 
 def draw(path: Path, table: pd.DataFrame) -> None:
-    """A panel to a churn and a hook, a row to a client."""
+    """A panel to a churn; in it each client without and with the hook."""
+    order = {name: k for k, name in enumerate(CLIENTS)}
     with mpl.rc_context({"font.size": 9.0}):
-        figure = Figure(figsize=(15.5, 10.0), layout="constrained")
-        figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12)
+        figure = Figure(figsize=(11.0, 15.0), layout="constrained")
+        figure.get_layout_engine().set(h_pad=0.12)
         figure.suptitle(
             f"Failed requests in 10,000 while {PODS} pods come and go, by the way they are reached "
             f"({RATE} each, 100 s)",
-            fontsize=12,
+            fontsize=11.5,
         )
-        panels = figure.subplots(len(CHURN), len(HOOKS))
-        for line, churn in zip(panels, CHURN, strict=True):
-            for ax, hook in zip(line, HOOKS, strict=True):
-                rows = table[(table["churn"] == churn) & (table["hook"] == hook)]
-                path_comparison(ax, rows.reset_index(drop=True))
-                ax.set_title(f"{churn}, {hook}", fontsize=10.5, loc="left", pad=16)
+        for ax, churn in zip(figure.subplots(len(CHURN), 1), CHURN, strict=True):
+            rows = table[table["churn"] == churn]
+            rows = rows.sort_values("client", key=lambda names: names.map(order), kind="stable")
+            named = rows.assign(
+                client=[f"{c}, {h}" for c, h in zip(rows["client"], rows["hook"], strict=True)]
+            )
+            path_comparison(ax, named.reset_index(drop=True))
+            ax.set_title(churn, fontsize=10.5, loc="left", pad=16)
         save(figure, path)
 
 

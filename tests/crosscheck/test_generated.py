@@ -35,7 +35,7 @@ def scenario_of(seed: int) -> svcsim.Scenario:
 
 
 def test_three_hundred_scenarios_agree_and_reach_everything() -> None:
-    """Each outcome and cause at least 20 times, half with failures, a quarter on a grid of instants that tie."""
+    """Each outcome and cause at least 20 times, half with failures, a quarter on a grid of ties."""
     seen: Counter[tuple[str, str]] = Counter()
     failing = 0
     for seed in range(300):

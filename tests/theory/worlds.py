@@ -1,0 +1,127 @@
+"""Scenarios that isolate one mechanism: bare pods behind a Service, every lag zero but the one asked for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+
+from svcsim import Scenario, parse_scenario
+from svcsim.controlplane.topology import Topology
+from svcsim.dataplane.contract import Outcome
+from svcsim.results.reading.expected import expected_failures
+from svcsim.results.reading.truth import Beliefs, Lists, Truth
+from svcsim.scenario import LAG_KEYS
+from svcsim.simulation import run_replication
+
+__all__ = ["failures", "lag_scenario", "queue_latencies"]
+
+ZERO = {stage: {"constant": "0s"} for stage in LAG_KEYS if stage != "load"}
+
+
+def pod(name: str, *, grace: int = 60, hook: bool = False) -> dict:
+    """A bare pod; its preStop hook, if any, is one whose length only the scenario knows."""
+    container: dict[str, Any] = {"name": "app", "image": "i", "ports": [{"containerPort": 80}]}
+    if hook:
+        container["lifecycle"] = {"preStop": {"exec": {"command": ["/wait"]}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app": "web"}},
+        "spec": {"terminationGracePeriodSeconds": grace, "containers": [container]},
+    }
+
+
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "web"},
+    "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]},
+}
+
+
+def lag_scenario(
+    *,
+    sync: dict,
+    pods: int = 10,
+    nodes: int = 1,
+    rate: float = 1000.0,
+    serves_s: float = 0.0,
+    deleted: int = 1,
+    duration_s: float = 60.0,
+    client: dict | None = None,
+    lag: dict | None = None,
+    service: dict | None = None,
+    grace: int = 60,
+    on_sigterm: str = "exit",
+    at_s: float = 1.0,
+) -> Scenario:
+    """One or more of some pods deleted at `at_s`, proxies that follow after `sync`."""
+    names = [f"p{k}" for k in range(pods)]
+    behaviour: dict[str, Any] = {"serviceTime": service or {"constant": "0s"}, "onSigterm": on_sigterm}
+    if serves_s:
+        behaviour["preStop"] = f"{serves_s}s"
+    asked = {"name": "c", "to": "service/web", "via": "cluster-ip", "rate": rate, "sources": nodes}
+    document = {
+        "name": "isolated",
+        "manifests": [*(pod(n, grace=grace, hook=serves_s > 0) for n in names), SERVICE],
+        "duration": f"{duration_s}s",
+        "cluster": {
+            "kubernetes": "1.34",
+            "nodes": nodes,
+            "kubeProxy": {"mode": "nftables", "minSyncPeriod": "0s"},
+            "vanishedIP": {"then": "blackhole"},
+            "lag": {**ZERO, "load": {"constant": 1}, "sync": sync, **(lag or {})},
+        },
+        "workloads": {f"pod/{n}": behaviour for n in names},
+        "clients": [{**asked, "timeout": {"connect": "500ms", "request": "none"}, **(client or {})}],
+        "events": [{"at": f"{at_s}s", "delete": f"pod/{n}"} for n in names[:deleted]],
+    }
+    return parse_scenario(json.dumps(document))
+
+
+def failures(scenario: Scenario, *, seed: int, replications: int) -> tuple[np.ndarray, np.ndarray]:
+    """Failed requests of each replication, and what the histories alone expect: float64 (replications,)."""
+    topology = Topology.of(scenario)
+    failed, expected = [], []
+    for replication in range(replications):
+        run = run_replication(topology, seed=seed, replication=replication)
+        by_outcome = run.counts[0].sum(axis=1)
+        failed.append(by_outcome.sum() - by_outcome[Outcome.OK] - by_outcome[Outcome.OPEN])
+        histories = run.control.histories
+        truth = Truth(histories, run.plan.duration_ns)
+        found = expected_failures(scenario, run.plan, truth, Beliefs(histories), Lists.of(histories))
+        expected.append(found[0])
+    return np.array(failed, dtype=np.float64), np.array(expected, dtype=np.float64)
+
+
+def queue_latencies(
+    *, service: dict, workers: int, rate: float, duration_s: float, seed: int, queue: int | None = None
+) -> tuple[np.ndarray, int]:
+    """Latencies (s) of the answered requests of one pod with some workers, and how many were rejected."""
+    behaviour: dict[str, Any] = {"serviceTime": service, "concurrency": workers}
+    if queue is not None:
+        behaviour["queue"] = queue
+    document = {
+        "manifests": [pod("p0"), SERVICE],
+        "duration": f"{duration_s}s",
+        "cluster": {"nodes": 1},
+        "workloads": {"pod/p0": behaviour},
+        "clients": [
+            {
+                "name": "c",
+                "to": "service/web",
+                "via": "cluster-ip",
+                "rate": rate,
+                "timeout": {"connect": "1s", "request": "none"},
+            }
+        ],
+    }
+    run = run_replication(
+        Topology.of(parse_scenario(json.dumps(document))), seed=seed, replication=0, keep_requests=True
+    )
+    assert run.requests is not None
+    good = run.requests[run.requests["outcome"] == Outcome.OK]
+    rejected = int(np.count_nonzero(run.requests["outcome"] == Outcome.REJECTED))
+    return (good["end_ns"] - good["arrival_ns"]) / 1e9, rejected
