@@ -101,7 +101,7 @@ def test_a_pinned_address_fails_for_ever() -> None:
 
 @pytest.mark.slow
 def test_a_rollout_costs_the_same_whatever_the_overlap() -> None:
-    """Three of ten pods deleted together, listed until the same sync: sum of rate / listed over the window."""
+    """Three of ten pods deleted together, listed until one sync: the sum of rate / listed."""
     scenario = lag_scenario(sync={"uniform": {"low": "0s", "high": "2s"}}, deleted=3, duration_s=6)
     failed, expected = failures(scenario, seed=SEED, replications=600)
     law = from_spec({"uniform": {"low": "0s", "high": "2s"}})
