@@ -42,6 +42,8 @@ class DeploymentController:
         if self._scaling(deployment):
             self._scale(deployment, current, old)
             return
+        if deployment.workload.paused:
+            return
         strategy = deployment.workload.strategy
         assert strategy is not None
         if strategy.type == "Recreate":
@@ -69,7 +71,7 @@ class DeploymentController:
         assert strategy is not None
         if strategy.type == "Recreate":
             for rs in live:
-                rs.desired = deployment.replicas
+                self.annotate(deployment, rs)
             self.enqueue(deployment)
             return
         surge, _ = resolve_rolling(deployment.replicas, strategy)
@@ -99,7 +101,7 @@ class DeploymentController:
         if deployment.replicas == 0:
             fraction = -rs.replicas
         else:
-            before = rs.desired + surge if rs.desired else deployment.replicas
+            before = rs.max_replicas or deployment.replicas
             exact = rs.replicas * (deployment.replicas + surge) / before
             fraction = int(exact + 0.5) - rs.replicas
         allowed = to_add - added
@@ -178,11 +180,19 @@ class DeploymentController:
         elif current.replicas != deployment.replicas:
             self._resize(deployment, current, deployment.replicas)
 
+    @staticmethod
+    def annotate(deployment: Deployment, rs: ReplicaSet) -> None:
+        """Write the sizes a ReplicaSet was made for (deployment_util.go `SetReplicasAnnotations`)."""
+        strategy = deployment.workload.strategy
+        assert strategy is not None
+        rs.desired = deployment.replicas
+        rs.max_replicas = deployment.replicas + resolve_rolling(deployment.replicas, strategy)[0]
+
     def _resize(self, deployment: Deployment, rs: ReplicaSet, replicas: int) -> None:
         """Write a ReplicaSet's spec.replicas and its desired-replicas annotation."""
         changed = rs.replicas != replicas or rs.desired != deployment.replicas
         rs.replicas = replicas
-        rs.desired = deployment.replicas
+        self.annotate(deployment, rs)
         if changed:
             self._plane.replica_sets.enqueue(rs)
             self.enqueue(deployment, own_write=True)

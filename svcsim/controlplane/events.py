@@ -43,6 +43,8 @@ class Events:
         plane = self._plane
         deployment = plane.workload_deployments[event.target]
         deployment.revision += 1
+        if deployment.workload.paused:
+            plane.warn_once(f"rollout of {event.target}: it is paused, so nothing is replaced")
         if event.template is not None:
             deployment.template = event.template
         plane.deployments.enqueue(deployment)

@@ -52,6 +52,7 @@ class Initial:
             desired=workload.replicas,
         )
         if deployment is not None:
+            plane.deployments.annotate(deployment, rs)
             deployment.sets.append(rs)
         else:
             plane.workload_sets[key] = rs

@@ -72,7 +72,10 @@ class Pod:
 
 @dataclass(kw_only=True, eq=False)
 class ReplicaSet:
-    """A ReplicaSet or ReplicationController; `deployment` is None for one that stands alone."""
+    """A ReplicaSet or ReplicationController; `deployment` is None for one that stands alone.
+
+    desired, max_replicas: its annotations, the Deployment's size, and that with the surge, when last written.
+    """
 
     name: str
     workload: ObjectKey
@@ -89,6 +92,7 @@ class ReplicaSet:
     status: tuple[int, int, int] = (0, 0, 0)
     wake_ns: int = -1
     desired: int = 0
+    max_replicas: int = 0
 
     @property
     def available(self) -> int:

@@ -161,8 +161,8 @@ class ControlPlane:
             min_ready_ns=deployment.workload.min_ready_seconds * SECOND,
             revision=deployment.revision,
             deployment=deployment,
-            desired=deployment.replicas,
         )
+        self.deployments.annotate(deployment, rs)
         deployment.sets.append(rs)
         self.replica_sets.enqueue(rs)
         return rs
