@@ -78,7 +78,7 @@ def test_ctrl_c_before_anything_is_complete(folder: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
         # a shell's background job ignores SIGINT, and so would its children
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (no threads here)
     )
     waited = time.monotonic() + 60
     while not (folder / "kept").exists():
