@@ -41,6 +41,18 @@ class Events:
 
     def _rollout(self, event: Rollout) -> None:
         plane = self._plane
+        stateful = plane.workload_stateful.get(event.target)
+        daemon = plane.workload_daemons.get(event.target)
+        for owner in (stateful, daemon):
+            if owner is not None:
+                owner.revision += 1
+                owner.template = event.template or owner.template
+        if stateful is not None:
+            plane.stateful_sets.enqueue(stateful)
+            return
+        if daemon is not None:
+            plane.daemon_sets.enqueue(daemon)
+            return
         deployment = plane.workload_deployments[event.target]
         deployment.revision += 1
         if deployment.workload.paused:
@@ -55,6 +67,11 @@ class Events:
         if deployment is not None:
             deployment.replicas = event.replicas
             plane.deployments.enqueue(deployment)
+            return
+        stateful = plane.workload_stateful.get(event.target)
+        if stateful is not None:
+            stateful.replicas = event.replicas
+            plane.stateful_sets.enqueue(stateful)
             return
         rs = plane.workload_sets[event.target]
         rs.replicas = event.replicas

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from svcsim.controlplane.loop import SECOND
-from svcsim.controlplane.objects import Deployment, Pod, ReplicaSet
+from svcsim.controlplane.objects import DaemonSet, Deployment, Pod, ReplicaSet, StatefulSet
 from svcsim.dataplane.contract import TruthKind
 from svcsim.kube import AdoptedPod, BarePod, Workload
 from svcsim.rng import Purpose
@@ -37,6 +37,12 @@ class Initial:
     def _workload(self, workload: Workload) -> None:
         plane = self._plane
         key = workload.key
+        if key.kind == "StatefulSet":
+            self._stateful(workload)
+            return
+        if key.kind == "DaemonSet":
+            self._daemon(workload)
+            return
         deployment: Deployment | None = None
         if key.kind == "Deployment":
             deployment = Deployment(workload=workload, replicas=workload.replicas, template=workload.template)
@@ -56,9 +62,7 @@ class Initial:
             deployment.sets.append(rs)
         else:
             plane.workload_sets[key] = rs
-        adopted = [
-            p for p in workload.pods if not p.deleting and p.phase in ("Running", "Pending", "Unknown")
-        ]
+        adopted = _present(workload)
         for i in range(workload.replicas):
             rs.created += 1
             pod = plane.make_pod(f"{rs.name}/{rs.created}", key, workload.template, rs)
@@ -66,6 +70,32 @@ class Initial:
             self._start(pod, adopted[i] if i < len(adopted) else None)
         n = sum(1 for pod in rs.pods if pod.ready)
         rs.status = (len(rs.pods), n, n)
+
+    def _stateful(self, workload: Workload) -> None:
+        plane = self._plane
+        stateful = StatefulSet(
+            workload=workload,
+            replicas=workload.replicas,
+            template=workload.template,
+            current=(1, workload.template),
+            min_ready_ns=workload.min_ready_seconds * SECOND,
+        )
+        plane.workload_stateful[workload.key] = stateful
+        by_name = {pod.name: pod for pod in _present(workload)}
+        for ordinal in range(workload.replicas):
+            pod = plane.stateful_sets.create(stateful, ordinal, scheduled=False)
+            self._start(pod, by_name.get(f"{workload.key.name}-{ordinal}"))
+
+    def _daemon(self, workload: Workload) -> None:
+        plane = self._plane
+        daemon = DaemonSet(
+            workload=workload,
+            template=workload.template,
+            min_ready_ns=workload.min_ready_seconds * SECOND,
+        )
+        plane.workload_daemons[workload.key] = daemon
+        for node in range(len(plane.nodes)):
+            self._start(plane.daemon_sets.create(daemon, node, scheduled=False), None)
 
     def _bare(self, bare: BarePod) -> None:
         plane = self._plane
@@ -116,3 +146,8 @@ class Initial:
                 plane.timeline.truth(0, run.server, TruthKind.LISTEN)
         for state in plane.services_of(pod):
             state.pods[pod.uid] = pod
+
+
+def _present(workload: Workload) -> list[AdoptedPod]:
+    """The pods of a dump that are there to stay."""
+    return [p for p in workload.pods if not p.deleting and p.phase in ("Running", "Pending", "Unknown")]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from svcsim.kube import Container, ObjectKey, PodTemplate, Workload
 from svcsim.scenario import WorkloadBehaviour
 
-__all__ = ["ContainerRun", "Deployment", "Pod", "ReplicaSet"]
+__all__ = ["ContainerRun", "DaemonSet", "Deployment", "Pod", "ReplicaSet", "StatefulSet"]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -39,6 +40,7 @@ class Pod:
 
     name: its address for draws and tables, (workload, revision, creation ordinal). ready_since_ns: may be
     negative, before the run. ports_unlistened: servers that stand for Service ports nobody listens on.
+    wanted_node: the one node it may go to, -1 for any. keeper: wakes a controller other than a ReplicaSet's.
     """
 
     name: str
@@ -63,6 +65,9 @@ class Pod:
     ended_seen: bool = False
     ports_unlistened: list[int] = field(default_factory=list)
     restarts: int = 0
+    revision: int = 1
+    wanted_node: int = -1
+    keeper: Callable[[], None] | None = None
 
     @property
     def active(self) -> bool:
@@ -109,4 +114,35 @@ class Deployment:
     template: PodTemplate
     revision: int = 1
     sets: list[ReplicaSet] = field(default_factory=list)
+    sync_queued: bool = False
+
+
+@dataclass(kw_only=True, eq=False)
+class StatefulSet:
+    """A StatefulSet: the pod of each ordinal, as long as its object is there.
+
+    current: revision and template that ordinals below the partition keep. made: pods ever made per ordinal.
+    """
+
+    workload: Workload
+    replicas: int
+    template: PodTemplate
+    current: tuple[int, PodTemplate]
+    min_ready_ns: int
+    revision: int = 1
+    pods: dict[int, Pod] = field(default_factory=dict)
+    made: dict[int, int] = field(default_factory=dict)
+    sync_queued: bool = False
+
+
+@dataclass(kw_only=True, eq=False)
+class DaemonSet:
+    """A DaemonSet and its pods, whose node is `wanted_node`. made: pods ever made."""
+
+    workload: Workload
+    template: PodTemplate
+    min_ready_ns: int
+    revision: int = 1
+    pods: list[Pod] = field(default_factory=list)
+    made: int = 0
     sync_queued: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from svcsim.controlplane.daemonset import DaemonSetController
 from svcsim.controlplane.deployment import DeploymentController
 from svcsim.controlplane.endpointslices import Change, EndpointSliceController, ServiceState
 from svcsim.controlplane.events import Events
@@ -12,10 +13,11 @@ from svcsim.controlplane.initial import Initial
 from svcsim.controlplane.kubelet import Kubelet
 from svcsim.controlplane.lags import Dice
 from svcsim.controlplane.loop import SECOND, Loop
-from svcsim.controlplane.objects import ContainerRun, Deployment, Pod, ReplicaSet
+from svcsim.controlplane.objects import ContainerRun, DaemonSet, Deployment, Pod, ReplicaSet, StatefulSet
 from svcsim.controlplane.observers import Adoptions, Observers
 from svcsim.controlplane.replicaset import ReplicaSetController
 from svcsim.controlplane.scheduler import Scheduler
+from svcsim.controlplane.statefulset import StatefulSetController
 from svcsim.controlplane.sync import sync_law
 from svcsim.controlplane.topology import Topology, View
 from svcsim.dataplane.contract import Ask, DataPlane, TruthKind
@@ -79,12 +81,17 @@ class ControlPlane:
         self.deployments = DeploymentController(self)
         self.replica_sets = ReplicaSetController(self)
         self.scheduler = Scheduler(self, len(self.nodes))
+        self.stateful_sets = StatefulSetController(self)
+        self.daemon_sets = DaemonSetController(self)
         self.kubelet = Kubelet(self)
         self.slices = EndpointSliceController(self, self.services)
         lag = scenario.lag
         watch = lag["watch"]
         assert watch is not None
-        endpoints = sum(w.replicas for w in scenario.manifests.workloads) + len(scenario.manifests.pods)
+        of_workload = (
+            len(self.nodes) if w.key.kind == "DaemonSet" else w.replicas for w in scenario.manifests.workloads
+        )
+        endpoints = sum(of_workload) + len(scenario.manifests.pods)
         proxy = scenario.cluster.kube_proxy
         sync = lag.get("sync") or sync_law(proxy.mode, len(self.services), endpoints)
         common = {
@@ -103,6 +110,8 @@ class ControlPlane:
         self.pod_observers = Observers(proxies={}, watchers=topology.pod_watchers, **common)  # type: ignore[arg-type]
         self.workload_sets: dict[ObjectKey, ReplicaSet] = {}
         self.workload_deployments: dict[ObjectKey, Deployment] = {}
+        self.workload_stateful: dict[ObjectKey, StatefulSet] = {}
+        self.workload_daemons: dict[ObjectKey, DaemonSet] = {}
         Initial(self).create()
         self._believe_from_start()
         Events(self).arrange()
@@ -258,6 +267,8 @@ class ControlPlane:
     def pod_changed(self, pod: Pod) -> None:
         """Something about a pod that controllers watch became visible."""
         self.slices.pod_changed(pod)
+        if pod.keeper is not None:
+            pod.keeper()
         rs = pod.owner
         if rs is not None:
             self.replica_sets.enqueue(rs)

@@ -44,6 +44,8 @@ class Scheduler:
         plane = self._plane
         same = self._of_workload.setdefault(str(pod.workload), [0] * len(self._pods))
         wanted = pod.template.node_name
+        if pod.wanted_node >= 0:
+            wanted = plane.nodes[pod.wanted_node].name
         best: tuple[int, int] | None = None
         equal: list[int] = []
         for i, node in enumerate(plane.nodes):

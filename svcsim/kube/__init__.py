@@ -17,6 +17,7 @@ from svcsim.kube.objects import (
     Service,
     ServicePort,
     Strategy,
+    Update,
     Workload,
     resolve_rolling,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Service",
     "ServicePort",
     "Strategy",
+    "Update",
     "Workload",
     "categorize",
     "conditions",

@@ -12,12 +12,14 @@ from svcsim.errors import ManifestError
 __all__ = ["ACTING_KINDS", "KINDS", "ObjectKey", "kind_named", "nearest", "parse_key", "parse_target"]
 
 ACTING_KINDS: dict[str, str] = {
+    "DaemonSet": "apps/v1",
     "Deployment": "apps/v1",
     "Namespace": "v1",
     "Pod": "v1",
     "ReplicaSet": "apps/v1",
     "ReplicationController": "v1",
     "Service": "v1",
+    "StatefulSet": "apps/v1",
 }
 """Kinds that a run acts on, with the one apiVersion that current API servers serve."""
 

@@ -95,7 +95,7 @@ def _newest(found: Iterable[RawObject], notes: Notes) -> dict[ObjectKey, RawObje
 
 def _remark_count(one: Workload, notes: Notes) -> None:
     present = sum(not pod.deleting for pod in one.pods)
-    if one.pods and present != one.replicas:
+    if one.pods and present != one.replicas and one.key.kind != "DaemonSet":
         notes.remark(
             one.key,
             "spec.replicas",

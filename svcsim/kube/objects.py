@@ -27,6 +27,7 @@ __all__ = [
     "ServicePort",
     "ServiceType",
     "Strategy",
+    "Update",
     "Workload",
     "resolve_rolling",
 ]
@@ -157,6 +158,20 @@ def resolve_rolling(replicas: int, strategy: Strategy) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """How a StatefulSet or DaemonSet replaces its pods.
+
+    `partition` is a StatefulSet's: ordinals below it keep the old template. `max_unavailable` and
+    `max_surge` are a DaemonSet's.
+    """
+
+    type: Literal["RollingUpdate", "OnDelete"] = "RollingUpdate"
+    partition: int = 0
+    max_unavailable: IntOrPercent = IntOrPercent(value=1)
+    max_surge: IntOrPercent = IntOrPercent(value=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AdoptedPod:
     """A pod as a dump recorded it: state of its controller, never one pod more."""
 
@@ -180,13 +195,19 @@ class AdoptedPod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """A Deployment, ReplicaSet or ReplicationController that nothing in the input controls."""
+    """A Deployment, ReplicaSet, StatefulSet ... that nothing in the input controls.
+
+    `strategy` is a Deployment's, `update` a StatefulSet's or DaemonSet's; `parallel` is a StatefulSet's
+    podManagementPolicy. A DaemonSet has `replicas` = 0: it has a pod on every node that takes one.
+    """
 
     key: ObjectKey
     replicas: int
     selector: Selector
     template: PodTemplate
     strategy: Strategy | None = None
+    update: Update | None = None
+    parallel: bool = False
     min_ready_seconds: int = defaults.MIN_READY_SECONDS
     paused: bool = False
     progress_deadline_seconds: int | None = None

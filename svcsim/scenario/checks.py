@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 MAX_REPLICAS = 150_000
+ROLLS_OUT = ("Deployment", "StatefulSet", "DaemonSet")
 SHOWN_DOTS = 3
 _NODE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 _ZONE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
@@ -231,11 +232,13 @@ def _check_event(event: Event, names: Mapping[str, None], lookup: Lookup, where:
     if target is None:
         raise here.unknown(str(event.target), "workload or bare pod of the manifests", lookup.names())
     if isinstance(event, Rollout):
-        if target.key.kind != "Deployment":
-            raise here.error(str(event.target), "does not roll out; accepted: a Deployment")
+        if target.key.kind not in ROLLS_OUT:
+            raise here.error(str(event.target), f"does not roll out; accepted: a {', a '.join(ROLLS_OUT)}")
     elif isinstance(event, Scale):
         if not isinstance(target, Workload):
             raise here.error(str(event.target), "is one pod and cannot be scaled; accepted: a workload")
+        if target.key.kind == "DaemonSet":
+            raise here.error(str(event.target), "has one pod to a node and cannot be scaled")
         if not 0 <= event.replicas <= MAX_REPLICAS:
             raise (where / "replicas").error(event.replicas, f"must be from 0 to {MAX_REPLICAS}")
     elif event.count < 1 or (not isinstance(target, Workload) and event.count != 1):

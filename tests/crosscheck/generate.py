@@ -76,7 +76,15 @@ class _Maker:
 
     def workload(self, name: str) -> tuple[dict, str]:
         labels = {"app": name}
-        kind = self.pick("Deployment", "Deployment", "Deployment", "ReplicaSet", "ReplicationController")
+        kind = self.pick(
+            "Deployment",
+            "Deployment",
+            "Deployment",
+            "ReplicaSet",
+            "ReplicationController",
+            "StatefulSet",
+            "DaemonSet",
+        )
         spec: dict[str, Any] = {
             "replicas": self.pick(1, 2, 3, 4),
             "selector": labels if kind == "ReplicationController" else {"matchLabels": labels},
@@ -84,6 +92,12 @@ class _Maker:
         }
         if self.chance(0.2):
             spec["minReadySeconds"] = self.pick(1, 3)
+        if kind == "StatefulSet":
+            spec["podManagementPolicy"] = self.pick("OrderedReady", "Parallel")
+        if kind == "DaemonSet":
+            del spec["replicas"]
+            if self.chance(0.3):
+                spec["updateStrategy"] = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
         if kind == "Deployment":
             if self.chance(0.3):
                 spec["strategy"] = {"type": "Recreate"}
@@ -104,8 +118,10 @@ def _service(m: _Maker, name: str, target: Any) -> dict:
 
 def _event(m: _Maker, at: float, key: str, clients: list[dict]) -> dict:
     kinds = ["scale", "delete", "crash", "kill", "unready", "rate"]
-    if key.startswith("deployment/"):
+    if key.startswith(("deployment/", "statefulset/", "daemonset/")):
         kinds += ["rollout"] * 4
+    if key.startswith("daemonset/"):
+        kinds.remove("scale")
     if key.startswith("pod/"):
         kinds = ["delete", "crash", "kill", "unready", "rate"]
     kind = m.dice.choice(kinds)

@@ -108,13 +108,13 @@ def test_a_replica_set_whose_deployment_is_missing_is_a_workload() -> None:
 
 
 def test_pods_of_kinds_that_are_not_simulated_stand_alone() -> None:
-    pod = POD.replace("kind: ReplicaSet, name: web-5d8f", "kind: StatefulSet, name: db").replace("NAME", "0")
-    owner = "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}}\n"
+    pod = POD.replace("kind: ReplicaSet, name: web-5d8f", "kind: Job, name: db").replace("NAME", "0")
+    owner = "{apiVersion: batch/v1, kind: Job, metadata: {name: db}}\n"
     manifests = parse_manifests(dump(owner, pod))
     assert len(manifests.pods) == 1
     assert manifests.warnings == (
-        'StatefulSet "db" is not simulated yet: its pods do not exist in this run, unless listed as Pods',
-        "statefulset/db: the owner of 1 pod is not simulated; acts as a bare pod that nothing replaces",
+        'Job "db" is not simulated yet: its pods do not exist in this run, unless listed as Pods',
+        "job/db: the owner of 1 pod is not simulated; acts as a bare pod that nothing replaces",
     )
 
 

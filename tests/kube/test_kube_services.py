@@ -195,7 +195,7 @@ def test_skipped_kinds_are_named_once(service: str) -> None:
     others = [
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}",
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: b}}",
-        "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}}",
+        "{apiVersion: apps/v1, kind: Job, metadata: {name: db}}",
         "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: web}}",
         "{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: web}}",
         "{apiVersion: apps/v1, kind: Deploymnet, metadata: {name: web}}",
@@ -204,7 +204,7 @@ def test_skipped_kinds_are_named_once(service: str) -> None:
     manifests = parse_manifests("\n---\n".join([*others, service]))
     assert len(manifests.services) == 1
     assert manifests.warnings[:-1] == (
-        'StatefulSet "db" is not simulated yet: its pods do not exist in this run, unless listed as Pods',
+        'Job "db" is not simulated yet: its pods do not exist in this run, unless listed as Pods',
         'HorizontalPodAutoscaler "web" is not simulated yet: replicas stay as declared',
         'Deploymnet "web" skipped: unknown kind; did you mean Deployment?',
         "skipped, without effect on this run: 2 ConfigMap, 1 Service (serving.knative.dev/v1), "

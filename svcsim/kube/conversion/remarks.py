@@ -14,7 +14,7 @@ from svcsim.kube.reading.documents import RawObject
 
 __all__ = ["remark_backends", "remark_service", "remark_skipped"]
 
-_POD_MAKERS = frozenset({"CronJob", "DaemonSet", "Job", "StatefulSet"})
+_POD_MAKERS = frozenset({"CronJob", "Job"})
 _CHANGES: dict[str, str] = {
     "EndpointSlice": "the endpoints follow the pods",
     "Endpoints": "the endpoints follow the pods",

@@ -1,9 +1,10 @@
-"""Deployments, ReplicaSets, ReplicationControllers and bare pods."""
+"""Deployments, ReplicaSets, ReplicationControllers, StatefulSets, DaemonSets and bare pods."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from lightkube.models import apps_v1, core_v1, meta_v1
 
@@ -11,7 +12,7 @@ from svcsim.kube import defaults
 from svcsim.kube.conversion.pods import pod_template
 from svcsim.kube.conversion.rules import check_dns_subdomain, choice, int_or_percent, whole_number
 from svcsim.kube.keys import ObjectKey
-from svcsim.kube.objects import AdoptedPod, BarePod, PodTemplate, Strategy, Workload
+from svcsim.kube.objects import AdoptedPod, BarePod, IntOrPercent, PodTemplate, Strategy, Update, Workload
 from svcsim.kube.place import FieldPath, Notes, Place
 from svcsim.kube.reading.documents import RawObject
 from svcsim.kube.reading.schema import typed
@@ -22,6 +23,7 @@ __all__ = ["MAX_PODS", "bare_pod", "label_selector", "workload"]
 MAX_PODS = 150_000
 """Kubernetes' own threshold for a cluster (community sig-scalability thresholds.md), and svcsim's limit."""
 
+_UPDATES: tuple[Literal["RollingUpdate", "OnDelete"], ...] = ("RollingUpdate", "OnDelete")
 _OPERATORS: tuple[Operator, ...] = ("In", "NotIn", "Exists", "DoesNotExist")
 _LABEL_NAME = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
@@ -111,7 +113,7 @@ def _check_selects(selector: Selector, labels: Mapping[str, str], place: Place) 
 def workload(
     raw: RawObject, notes: Notes, *, owner: ObjectKey | None = None, pods: tuple[AdoptedPod, ...] = ()
 ) -> Workload:
-    """Return the record of a Deployment, ReplicaSet or ReplicationController.
+    """Return the record of a Deployment, ReplicaSet, ReplicationController, StatefulSet or DaemonSet.
 
     Args:
         raw: the object.
@@ -134,6 +136,10 @@ def workload(
             selector = label_selector(set_spec.selector, place, ("spec", "selector"))
             template = _template(set_spec.template, place, notes)
             replicas, min_ready = set_spec.replicas, set_spec.minReadySeconds
+        case "StatefulSet":
+            return _stateful_set(typed(raw, apps_v1.StatefulSet, notes), raw, notes, owner, pods)
+        case "DaemonSet":
+            return _daemon_set(typed(raw, apps_v1.DaemonSet, notes), raw, notes, owner, pods)
         case _:
             spec = typed(raw, core_v1.ReplicationController, notes).spec
             if spec is None:
@@ -201,6 +207,103 @@ def _deployment(
             defaults.REVISION_HISTORY_LIMIT,
             place,
             ("spec", "revisionHistoryLimit"),
+        ),
+        owner=owner,
+        pods=pods,
+    )
+
+
+def _stateful_set(
+    model: apps_v1.StatefulSet,
+    raw: RawObject,
+    notes: Notes,
+    owner: ObjectKey | None,
+    pods: tuple[AdoptedPod, ...],
+) -> Workload:
+    """Return a StatefulSet's record (apps/v1/defaults.go `SetDefaults_StatefulSet`)."""
+    place, spec = raw.place, model.spec
+    if spec is None:
+        raise place.missing(("spec",), "a StatefulSet needs a selector and a template")
+    selector = label_selector(spec.selector, place, ("spec", "selector"))
+    template = _template(spec.template, place, notes)
+    _check_selects(selector, template.labels, place)
+    policies = ("OrderedReady", "Parallel")
+    policy = choice(spec.podManagementPolicy or policies[0], policies, place, ("spec", "podManagementPolicy"))
+    path: FieldPath = ("spec", "updateStrategy")
+    given = spec.updateStrategy
+    kind = choice((given and given.type) or "RollingUpdate", _UPDATES, place, (*path, "type"))
+    rolling = given.rollingUpdate if given is not None else None
+    partition = whole_number(
+        rolling.partition if rolling is not None else None, 0, place, (*path, "rollingUpdate", "partition")
+    )
+    if rolling is not None and rolling.maxUnavailable is not None:
+        notes.remark(
+            raw.key,
+            "spec.updateStrategy.rollingUpdate.maxUnavailable",
+            "is behind a feature gate that is off by default: one pod at a time",
+        )
+    if spec.ordinals is not None and spec.ordinals.start:
+        notes.remark(raw.key, "spec.ordinals.start", "is not simulated: ordinals begin at 0")
+    return Workload(
+        key=raw.key,
+        replicas=_replicas(spec.replicas, place),
+        selector=selector,
+        template=template,
+        update=Update(type=kind, partition=partition),
+        parallel=policy == "Parallel",
+        min_ready_seconds=whole_number(
+            spec.minReadySeconds, defaults.MIN_READY_SECONDS, place, ("spec", "minReadySeconds")
+        ),
+        owner=owner,
+        pods=pods,
+    )
+
+
+def _daemon_set(
+    model: apps_v1.DaemonSet,
+    raw: RawObject,
+    notes: Notes,
+    owner: ObjectKey | None,
+    pods: tuple[AdoptedPod, ...],
+) -> Workload:
+    """Return a DaemonSet's record (apps/v1/defaults.go `SetDefaults_DaemonSet`)."""
+    place, spec = raw.place, model.spec
+    if spec is None:
+        raise place.missing(("spec",), "a DaemonSet needs a selector and a template")
+    selector = label_selector(spec.selector, place, ("spec", "selector"))
+    template = _template(spec.template, place, notes)
+    _check_selects(selector, template.labels, place)
+    path: FieldPath = ("spec", "updateStrategy")
+    given = spec.updateStrategy
+    kind = choice((given and given.type) or "RollingUpdate", _UPDATES, place, (*path, "type"))
+    rolling = given.rollingUpdate if given is not None else None
+    usual = Update()
+    inside = (*path, "rollingUpdate")
+    unavailable, surge = usual.max_unavailable, usual.max_surge
+    if rolling is not None:
+        surge = int_or_percent(rolling.maxSurge, surge, place, (*inside, "maxSurge"), at_most_all=True)
+        none = IntOrPercent(value=0)
+        unavailable = int_or_percent(
+            rolling.maxUnavailable,
+            none if surge.value else unavailable,
+            place,
+            (*inside, "maxUnavailable"),
+            at_most_all=True,
+        )
+        if bool(surge.value) == bool(unavailable.value):
+            raise place.error(
+                (*inside, "maxUnavailable"),
+                rolling.maxUnavailable,
+                "and maxSurge: exactly one of them must be above 0",
+            )
+    return Workload(
+        key=raw.key,
+        replicas=0,
+        selector=selector,
+        template=template,
+        update=Update(type=kind, max_unavailable=unavailable, max_surge=surge),
+        min_ready_seconds=whole_number(
+            spec.minReadySeconds, defaults.MIN_READY_SECONDS, place, ("spec", "minReadySeconds")
         ),
         owner=owner,
         pods=pods,

@@ -20,12 +20,14 @@ from svcsim.kube.reading.documents import RawObject
 __all__ = ["MODELS", "typed"]
 
 MODELS: dict[str, type[msgspec.Struct]] = {
+    "DaemonSet": apps_v1.DaemonSet,
     "Deployment": apps_v1.Deployment,
     "Namespace": core_v1.Namespace,
     "Pod": core_v1.Pod,
     "ReplicaSet": apps_v1.ReplicaSet,
     "ReplicationController": core_v1.ReplicationController,
     "Service": core_v1.Service,
+    "StatefulSet": apps_v1.StatefulSet,
 }
 
 LIKELY, SURELY = 0.6, 0.85
