@@ -1,18 +1,48 @@
-"""What the scenario makes happen: rollout, scale, delete, crash, kill, unready."""
+"""What the scenario makes happen: to workloads, to nodes, and to a node's kube-proxy."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from svcsim.controlplane.objects import Pod
+from svcsim.dataplane.contract import NEVER
 from svcsim.kube import ObjectKey
 from svcsim.rng import Purpose
-from svcsim.scenario import Crash, Delete, Kill, Rollout, Scale, Unready
+from svcsim.scenario import (
+    Cordon,
+    Crash,
+    Delete,
+    Drain,
+    Kill,
+    Rollout,
+    Scale,
+    Scenario,
+    StartProxy,
+    StopProxy,
+    Uncordon,
+    Unready,
+)
 
 if TYPE_CHECKING:
     from svcsim.controlplane.plane import ControlPlane
 
 __all__ = ["Events"]
+
+
+def proxy_outages(scenario: Scenario) -> dict[int, list[tuple[int, int]]]:
+    """When each node's kube-proxy is stopped: (from, until) ns by node, until NEVER where it stays so."""
+    nodes = {node.name: i for i, node in enumerate(scenario.cluster.nodes)}
+    outages: dict[int, list[tuple[int, int]]] = {}
+    for event in scenario.events:
+        if isinstance(event, StopProxy):
+            spells = outages.setdefault(nodes[event.node], [])
+            if not spells or spells[-1][1] != NEVER:
+                spells.append((event.at_ns, NEVER))
+        elif isinstance(event, StartProxy):
+            spells = outages.get(nodes[event.node], [])
+            if spells and spells[-1][1] == NEVER:
+                spells[-1] = (spells[-1][0], event.at_ns)
+    return outages
 
 
 class Events:
@@ -24,6 +54,7 @@ class Events:
     def arrange(self) -> None:
         """Every event before the run's end."""
         plane = self._plane
+        nodes = {node.name: i for i, node in enumerate(plane.nodes)}
         for number, event in enumerate(plane.scenario.events):
             if event.at_ns >= plane.scenario.duration_ns:
                 continue
@@ -36,6 +67,12 @@ class Events:
                     plane.loop.at(event.at_ns, self._delete, event, number)
                 case Crash() | Kill():
                     plane.loop.at(event.at_ns, self._crash, event, number)
+                case Cordon():
+                    plane.loop.at(event.at_ns, plane.disruption.cordon, nodes[event.node])
+                case Uncordon():
+                    plane.loop.at(event.at_ns, plane.disruption.uncordon, nodes[event.node])
+                case Drain():
+                    plane.loop.at(event.at_ns, plane.disruption.drain, nodes[event.node])
                 case Unready():
                     plane.loop.at(event.at_ns, self._unready, event, number)
 

@@ -9,6 +9,7 @@ runs dry the minimum interval since the last sync's end.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -53,12 +54,16 @@ def _run_loops(
     syncs: Any,
     starts: Any,
     commits: Any,
+    outage_at: Any,
+    outage_from: Any,
+    outage_to: Any,
 ) -> None:
     """Decide every sync that starts before `until`.
 
     arrivals int64 (n_nodes, n_changes), ascending along a row; durations (n_nodes, n_changes) of the next
     syncs to their commit; starts, commits (n_nodes, n_changes) are filled for the changes decided;
-    the rest is state per node.
+    the rest is state per node. outage_*: CSR of
+    the spells in which a node's kube-proxy is stopped (a sync that began before one still commits).
     """
     n_nodes, n_changes = arrivals.shape
     for node in range(n_nodes):
@@ -66,6 +71,7 @@ def _run_loops(
         i = done[node]
         while i < n_changes:
             at = max(arrivals[node, i], last_end[node])
+            have = np.int64(0)
             if token_bucket and minimum > 0:
                 have = min(2 * minimum, tokens[node] + at - tokens_at[node])
                 if have < minimum:
@@ -73,6 +79,11 @@ def _run_loops(
                     have = min(2 * minimum, tokens[node] + at - tokens_at[node])
             elif last_end[node] > _IDLE:
                 at = max(at, last_end[node] + minimum)
+            for k_out in range(outage_at[node], outage_at[node + 1]):
+                if outage_from[k_out] <= at < outage_to[k_out]:
+                    # a new process: it programs what there is as soon as it starts
+                    at = outage_to[k_out]
+                    have = 2 * minimum
             if at >= until:
                 break
             if token_bucket and minimum > 0:
@@ -93,7 +104,18 @@ def _run_loops(
 class ProxyLoops:
     """State of the run loops of some nodes, window by window."""
 
-    def __init__(self, *, n_nodes: int, kubernetes_minor: int, min_sync_ns: int) -> None:
+    def __init__(
+        self,
+        *,
+        n_nodes: int,
+        kubernetes_minor: int,
+        min_sync_ns: int,
+        outages: Sequence[Sequence[tuple[int, int]]] = (),
+    ) -> None:
+        spells = list(outages) or [[] for _ in range(n_nodes)]
+        self._outage_at = np.concatenate(([0], np.cumsum([len(s) for s in spells]))).astype(np.int64)
+        self._outage_from = np.array([a for s in spells for a, _ in s], dtype=np.int64)
+        self._outage_to = np.array([b for s in spells for _, b in s], dtype=np.int64)
         self._token_bucket = kubernetes_minor <= LAST_TOKEN_BUCKET_MINOR
         self._minimum = min_sync_ns
         self.done = np.zeros(n_nodes, dtype=np.int64)
@@ -125,6 +147,9 @@ class ProxyLoops:
             self.syncs,
             starts,
             commits,
+            self._outage_at,
+            self._outage_from,
+            self._outage_to,
         )
         self.done += first_change
         return starts, commits

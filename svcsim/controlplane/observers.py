@@ -40,7 +40,8 @@ class Adoptions:
 class Observers:
     """The observers of one replication.
 
-    proxies: observer ids of node proxies. watchers: of direct watchers. `versions` of a change apply to all.
+    proxies: observer ids of node proxies. outages: by observer id of a proxy, when it is stopped. watchers:
+    of direct watchers. `versions` of a change apply to all.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Observers:
         dice: Dice,
         proxies: dict[int, str],
         watchers: dict[int, str],
+        outages: dict[int, list[tuple[int, int]]],
         kubernetes_minor: int,
         min_sync_ns: int,
         watch: Distribution,
@@ -67,7 +69,10 @@ class Observers:
             [dice.key(Purpose.LAG, f"sync/{n}") for n in proxies.values()], dtype=np.uint64
         )
         self._loops = ProxyLoops(
-            n_nodes=len(proxies), kubernetes_minor=kubernetes_minor, min_sync_ns=min_sync_ns
+            n_nodes=len(proxies),
+            kubernetes_minor=kubernetes_minor,
+            min_sync_ns=min_sync_ns,
+            outages=[outages.get(node, []) for node in proxies],
         )
         self._new: list[tuple[int, list[tuple[int, int]]]] = []
         self._changes: list[tuple[int, list[tuple[int, int]]]] = []

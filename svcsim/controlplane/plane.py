@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from svcsim.controlplane.daemonset import DaemonSetController
 from svcsim.controlplane.deployment import DeploymentController
+from svcsim.controlplane.disruption import Disruption
 from svcsim.controlplane.endpointslices import Change, EndpointSliceController, ServiceState
-from svcsim.controlplane.events import Events
+from svcsim.controlplane.events import Events, proxy_outages
 from svcsim.controlplane.initial import Initial
 from svcsim.controlplane.kubelet import Kubelet
 from svcsim.controlplane.lags import Dice
@@ -63,6 +64,7 @@ class ControlPlane:
         self.timeline = Timeline()
         self.nodes = scenario.cluster.nodes
         self.unschedulable: list[Pod] = []
+        self.cordoned = {i for i, node in enumerate(self.nodes) if node.unschedulable}
         self.pods: list[Pod] = []
         self.servers: list[ServerInfo] = []
         self.warnings: list[str] = []
@@ -83,6 +85,7 @@ class ControlPlane:
         self.scheduler = Scheduler(self, len(self.nodes))
         self.stateful_sets = StatefulSetController(self)
         self.daemon_sets = DaemonSetController(self)
+        self.disruption = Disruption(self)
         self.kubelet = Kubelet(self)
         self.slices = EndpointSliceController(self, self.services)
         lag = scenario.lag
@@ -105,9 +108,10 @@ class ControlPlane:
         self.slice_observers = Observers(
             proxies=topology.proxies,
             watchers=topology.slice_watchers,
+            outages=proxy_outages(scenario),
             **common,  # type: ignore[arg-type]
         )
-        self.pod_observers = Observers(proxies={}, watchers=topology.pod_watchers, **common)  # type: ignore[arg-type]
+        self.pod_observers = Observers(proxies={}, watchers=topology.pod_watchers, outages={}, **common)  # type: ignore[arg-type]
         self.workload_sets: dict[ObjectKey, ReplicaSet] = {}
         self.workload_deployments: dict[ObjectKey, Deployment] = {}
         self.workload_stateful: dict[ObjectKey, StatefulSet] = {}
@@ -156,6 +160,14 @@ class ControlPlane:
     def whole_second(self, t_ns: int) -> int:
         """An instant as the API server writes it: cut to whole seconds of the wall clock."""
         return (t_ns + self._epoch_ns) // SECOND * SECOND - self._epoch_ns
+
+    def wanted_replicas(self, key: ObjectKey) -> int:
+        """How many pods a workload is asked for now."""
+        for owners in (self.workload_deployments, self.workload_stateful, self.workload_sets):
+            owner = owners.get(key)
+            if owner is not None:
+                return int(owner.replicas)
+        return len(self.nodes)
 
     # -- pods
 

@@ -51,7 +51,7 @@ class Scheduler:
         for i, node in enumerate(plane.nodes):
             if wanted is not None and node.name != wanted:
                 continue
-            if (node.unschedulable and wanted is None) or self._pods[i] >= node.pods_limit:
+            if (i in plane.cordoned and wanted is None) or self._pods[i] >= node.pods_limit:
                 continue
             score = (same[i], self._pods[i])
             if best is None or score < best:
@@ -75,6 +75,10 @@ class Scheduler:
             return
         self._pods[pod.node] -= 1
         self._of_workload[str(pod.workload)][pod.node] -= 1
+        self.retry()
+
+    def retry(self) -> None:
+        """Pods that found no node are tried again."""
         plane = self._plane
         waiting, plane.unschedulable = plane.unschedulable, []
         for other in waiting:

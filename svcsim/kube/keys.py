@@ -16,6 +16,7 @@ ACTING_KINDS: dict[str, str] = {
     "Deployment": "apps/v1",
     "Namespace": "v1",
     "Pod": "v1",
+    "PodDisruptionBudget": "policy/v1",
     "ReplicaSet": "apps/v1",
     "ReplicationController": "v1",
     "Service": "v1",

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from svcsim.errors import ManifestError
 from svcsim.kube.conversion.adoption import own
+from svcsim.kube.conversion.budgets import budget
 from svcsim.kube.conversion.remarks import remark_backends, remark_service, remark_skipped
 from svcsim.kube.conversion.rules import check_dns_label
 from svcsim.kube.conversion.services import allocate, service
@@ -23,7 +24,7 @@ from svcsim.kube.reading.files import Text, read_texts
 __all__ = ["load_manifests", "parse_manifests"]
 
 # Groups whose kinds share names with the acting ones; any other group's `Service` is another kind.
-_OWN_GROUPS = frozenset({"", "apps", "extensions", "core"})
+_OWN_GROUPS = frozenset({"", "apps", "extensions", "core", "policy"})
 
 
 def load_manifests(
@@ -123,12 +124,14 @@ def _assemble(texts: Iterable[Text]) -> ManifestSet:
     raw_services = [raw for key, raw in objects.items() if key.kind == "Service"]
     services = allocate([(service(raw, notes), raw.place) for raw in raw_services])
     namespaces = [raw for key, raw in objects.items() if key.kind == "Namespace"]
+    budgets = tuple(budget(raw, notes) for key, raw in objects.items() if key.kind == "PodDisruptionBudget")
     for raw in namespaces:
         check_dns_label(raw.key.name, raw.place, ("metadata", "name"))
     manifests = ManifestSet(
         services=tuple(services),
         workloads=workloads,
         pods=pods,
+        budgets=budgets,
         namespaces=tuple(raw.key.name for raw in namespaces),
     )
     for one in workloads:

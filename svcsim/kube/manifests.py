@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from svcsim.errors import ManifestError
 from svcsim.kube.keys import ObjectKey, nearest, parse_key
-from svcsim.kube.objects import BarePod, Service, Workload
+from svcsim.kube.objects import BarePod, DisruptionBudget, Service, Workload
 from svcsim.kube.selectors import selects
 
 __all__ = ["ManifestSet"]
@@ -28,6 +28,7 @@ class ManifestSet:
     services: tuple[Service, ...] = ()
     workloads: tuple[Workload, ...] = ()
     pods: tuple[BarePod, ...] = ()
+    budgets: tuple[DisruptionBudget, ...] = ()
     namespaces: tuple[str, ...] = ()
     latest_timestamp: datetime.datetime | None = None
     warnings: tuple[str, ...] = ()

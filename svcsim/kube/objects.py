@@ -17,6 +17,7 @@ __all__ = [
     "BarePod",
     "Container",
     "ContainerPort",
+    "DisruptionBudget",
     "IntOrPercent",
     "PodTemplate",
     "PreStop",
@@ -234,6 +235,35 @@ class BarePod:
     def restart_policy(self) -> RestartPolicy:
         """When its containers restart."""
         return self.template.restart_policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisruptionBudget:
+    """A PodDisruptionBudget: one of `min_available` and `max_unavailable`, or neither, which forbids nothing.
+
+    `always_allow` is unhealthyPodEvictionPolicy AlwaysAllow; IfHealthyBudget is the default.
+    """
+
+    key: ObjectKey
+    selector: Selector
+    min_available: IntOrPercent | None = None
+    max_unavailable: IntOrPercent | None = None
+    always_allow: bool = False
+
+    def desired_healthy(self, expected: int) -> int:
+        """How many of `expected` pods must stay healthy; percentages round up (`getExpectedPodCount`).
+
+        >>> from svcsim.kube import Selector, parse_key
+        >>> third = IntOrPercent(value=30, percent=True)
+        >>> key = parse_key("pdb/web")
+        >>> DisruptionBudget(key=key, selector=Selector(), max_unavailable=third).desired_healthy(7)
+        4
+        """
+        if self.min_available is not None:
+            return self.min_available.resolve(expected, round_up=True)
+        if self.max_unavailable is not None:
+            return max(expected - self.max_unavailable.resolve(expected, round_up=True), 0)
+        return 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

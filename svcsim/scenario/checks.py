@@ -10,7 +10,7 @@ from svcsim.clock import format_duration
 from svcsim.kube.manifests import ManifestSet
 from svcsim.kube.objects import Service, Workload
 from svcsim.kube.ports import resolve_port
-from svcsim.scenario.events import Crash, Delete, Event, Kill, Rate, Rollout, Scale, Unready
+from svcsim.scenario.events import Crash, Delete, Event, Kill, NodeEvent, Rate, Rollout, Scale, Unready
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.model import (
     ARRIVALS,
@@ -60,8 +60,9 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
         _check_reach(client, scenario.cluster, here, warnings)
         _check_target(client, scenario.manifests, lookup, here, warnings)
     names = {client.name: None for client in scenario.clients}
+    nodes = {node.name: None for node in scenario.cluster.nodes}
     for event in scenario.events:
-        _check_event(event, names, lookup, where / "events" / event.position)
+        _check_event(event, names, nodes, lookup, where / "events" / event.position)
     warnings += _never(scenario.events, scenario.duration_ns)
     warnings += _behaviours(scenario, lookup)
     return tuple(warnings)
@@ -217,7 +218,9 @@ def _check_service(
         warnings.append(f"client {client.name}: no pod of the manifests is selected by {client.to}")
 
 
-def _check_event(event: Event, names: Mapping[str, None], lookup: Lookup, where: Where) -> None:
+def _check_event(
+    event: Event, names: Mapping[str, None], nodes: Mapping[str, None], lookup: Lookup, where: Where
+) -> None:
     if event.at_ns < 0:
         raise (where / "at").error(event.at_ns, "ns must be >= 0")
     if isinstance(event, Rate):
@@ -225,6 +228,10 @@ def _check_event(event: Event, names: Mapping[str, None], lookup: Lookup, where:
             raise (where / "rate").unknown(event.client, "client", names)
         if not 0 < event.rate_per_s <= MAX_RATE_PER_S:
             raise (where / "value").error(event.rate_per_s, "must be > 0 and at most 100M/s")
+        return
+    if isinstance(event, NodeEvent):
+        if event.node not in nodes:
+            raise (where / event.kind).unknown(event.node, "node of the cluster", nodes)
         return
     assert isinstance(event, Rollout | Scale | Delete | Crash | Kill | Unready)
     target = lookup.owners.get(event.target)

@@ -12,15 +12,22 @@ from svcsim.scenario.defaults import default
 from svcsim.scenario.frozen import FrozenMap
 
 __all__ = [
+    "NODE_EVENTS",
     "NOT_YET_EVENTS",
     "REGISTRY",
+    "Cordon",
     "Crash",
     "Delete",
+    "Drain",
     "Event",
     "Kill",
+    "NodeEvent",
     "Rate",
     "Rollout",
     "Scale",
+    "StartProxy",
+    "StopProxy",
+    "Uncordon",
     "Unready",
 ]
 
@@ -105,20 +112,60 @@ class Rate(Event):
     rate_per_s: float
 
 
-REGISTRY: Final[Mapping[str, type[Event]]] = FrozenMap(
-    {cls.kind: cls for cls in (Rollout, Scale, Delete, Crash, Kill, Unready, Rate)}
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeEvent(Event):
+    """Something that happens to one node."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cordon(NodeEvent):
+    """The node takes no new pods."""
+
+    kind: ClassVar[str] = "cordon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uncordon(NodeEvent):
+    """The node takes pods again."""
+
+    kind: ClassVar[str] = "uncordon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain(NodeEvent):
+    """The node is cordoned and its pods are evicted, as far as disruption budgets allow."""
+
+    kind: ClassVar[str] = "drain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopProxy(NodeEvent):
+    """The node's kube-proxy stops; its rules stay as they are."""
+
+    kind: ClassVar[str] = "stopProxy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartProxy(NodeEvent):
+    """The node's kube-proxy starts again and programs what it missed."""
+
+    kind: ClassVar[str] = "startProxy"
+
+
+_NODE_KINDS: tuple[type[NodeEvent], ...] = (Cordon, Uncordon, Drain, StopProxy, StartProxy)
+NODE_EVENTS: Final[Mapping[str, type[NodeEvent]]] = FrozenMap({cls.kind: cls for cls in _NODE_KINDS})
+"""Kinds of events that name a node."""
+
+_KINDS: tuple[type[Event], ...] = (Rollout, Scale, Delete, Crash, Kill, Unready, Rate, *_NODE_KINDS)
+REGISTRY: Final[Mapping[str, type[Event]]] = FrozenMap({cls.kind: cls for cls in _KINDS})
 """Every kind of event by the key it is written with."""
 
 NOT_YET_EVENTS: Final = (
-    "drain",
-    "cordon",
-    "uncordon",
     "fail",
     "recover",
     "partition",
-    "stopProxy",
-    "startProxy",
     "pauseController",
     "selector",
 )

@@ -117,16 +117,21 @@ def _service(m: _Maker, name: str, target: Any) -> dict:
 
 
 def _event(m: _Maker, at: float, key: str, clients: list[dict]) -> dict:
-    kinds = ["scale", "delete", "crash", "kill", "unready", "rate"]
+    kinds = ["scale", "delete", "crash", "kill", "unready", "rate", "node"]
     if key.startswith(("deployment/", "statefulset/", "daemonset/")):
         kinds += ["rollout"] * 4
     if key.startswith("daemonset/"):
         kinds.remove("scale")
     if key.startswith("pod/"):
-        kinds = ["delete", "crash", "kill", "unready", "rate"]
+        kinds = ["delete", "crash", "kill", "unready", "rate", "node"]
     kind = m.dice.choice(kinds)
     event: dict[str, Any] = {"at": f"{at}s"}
     match kind:
+        case "node":
+            return {
+                **event,
+                m.pick("drain", "drain", "cordon", "uncordon", "stopProxy", "startProxy"): "node-1",
+            }
         case "rate":
             return {**event, "rate": m.dice.choice(clients)["name"], "value": m.pick("2/s", "30/s")}
         case "scale":
@@ -195,6 +200,18 @@ def random_scenario(seed: int) -> dict:
         else:
             document, key = m.workload(name)
             manifests.append(document)
+        if m.chance(0.2):
+            manifests.append(
+                {
+                    "apiVersion": "policy/v1",
+                    "kind": "PodDisruptionBudget",
+                    "metadata": {"name": name},
+                    "spec": {
+                        "selector": {"matchLabels": {"app": name}},
+                        "maxUnavailable": m.pick(0, 1, "50%"),
+                    },
+                }
+            )
         service = None
         if m.chance(0.9):
             manifests.append(

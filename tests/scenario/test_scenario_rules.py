@@ -55,7 +55,8 @@ def test_the_complete_document_resolves_to_records() -> None:
     assert vip.sources == 2
     kinds = [(event.at_ns // SECOND, event.kind) for event in scenario.events]
     expected = [(10, "rollout"), (20, "scale"), (30, "rollout"), (30, "delete"), (40, "crash")]
-    assert kinds == [*expected, (50, "kill"), (60, "unready"), (70, "rate")]
+    of_nodes = [(71, "cordon"), (72, "uncordon"), (73, "drain"), (74, "stopProxy"), (75, "startProxy")]
+    assert kinds == [*expected, (50, "kill"), (60, "unready"), (70, "rate"), *of_nodes]
 
 
 def test_what_is_left_out_has_its_default() -> None:

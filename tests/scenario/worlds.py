@@ -153,6 +153,11 @@ COMPLETE: dict[str, Any] = {
         {"at": "50s", "kill": "pod/solo"},
         {"at": "60s", "unready": "deployment/web", "count": 2, "for": "5s"},
         {"at": "70s", "rate": "vip", "value": "300/s"},
+        {"at": "71s", "cordon": "n1"},
+        {"at": "72s", "uncordon": "n1"},
+        {"at": "73s", "drain": "n1"},
+        {"at": "74s", "stopProxy": "n1"},
+        {"at": "75s", "startProxy": "n1"},
     ],
 }
 """A document in which every key of the file layer occurs."""

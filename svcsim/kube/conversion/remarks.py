@@ -22,7 +22,6 @@ _CHANGES: dict[str, str] = {
     "Ingress": "nothing routes through ingresses",
     "NetworkPolicy": "no traffic is blocked",
     "Node": "the nodes are those of the scenario",
-    "PodDisruptionBudget": "no eviction is held back",
 }
 
 

@@ -11,7 +11,7 @@ from svcsim.distributions import Distribution
 from svcsim.errors import ScenarioError
 from svcsim.kube.keys import CLUSTER_SCOPED, ObjectKey
 from svcsim.scenario.defaults import default_law
-from svcsim.scenario.events import Crash, Delete, Event, Kill, Rate, Rollout, Scale, Unready
+from svcsim.scenario.events import Crash, Delete, Event, Kill, NodeEvent, Rate, Rollout, Scale, Unready
 from svcsim.scenario.model import Client, Cluster, KubeProxy, Node, VanishedIP, WorkloadBehaviour
 
 if TYPE_CHECKING:
@@ -147,6 +147,8 @@ def event_document(event: Event) -> dict[str, Any]:
     found: dict[str, Any] = {"at": format_duration(event.at_ns)}
     if isinstance(event, Rate):
         return found | {"rate": event.client, "value": event.rate_per_s}
+    if isinstance(event, NodeEvent):
+        return found | {event.kind: event.node}
     assert isinstance(event, Rollout | Scale | Delete | Crash | Kill | Unready)
     found[event.kind] = _key(event.target)
     if isinstance(event, Rollout):

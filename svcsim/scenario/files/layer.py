@@ -201,7 +201,12 @@ class ClientFile(_File, kw_only=True, frozen=True, rename={"origin": "from", "ho
     host_network: bool | UnsetType = UNSET
 
 
-class EventFile(_File, kw_only=True, frozen=True, rename={"for_": "for"}):
+class EventFile(
+    _File,
+    kw_only=True,
+    frozen=True,
+    rename={"for_": "for", "stop_proxy": "stopProxy", "start_proxy": "startProxy"},
+):
     """Something that happens: `at` and exactly one kind."""
 
     at: Duration
@@ -213,6 +218,11 @@ class EventFile(_File, kw_only=True, frozen=True, rename={"for_": "for"}):
     crash: Key | UnsetType = UNSET
     kill: Key | UnsetType = UNSET
     unready: Key | UnsetType = UNSET
+    cordon: Name | UnsetType = UNSET
+    uncordon: Name | UnsetType = UNSET
+    drain: Name | UnsetType = UNSET
+    stop_proxy: Name | UnsetType = UNSET
+    start_proxy: Name | UnsetType = UNSET
     rate: Name | UnsetType = UNSET
     set: dict[str, Any] | UnsetType = UNSET
     replicas: Annotated[int, Meta(ge=0, le=150_000)] | UnsetType = UNSET

@@ -17,6 +17,7 @@ from svcsim.kube.load import parse_manifests
 from svcsim.kube.objects import PodTemplate
 from svcsim.scenario.defaults import default
 from svcsim.scenario.events import (
+    NODE_EVENTS,
     NOT_YET_EVENTS,
     REGISTRY,
     Crash,
@@ -49,6 +50,7 @@ COMPANIONS: Final[Mapping[str, tuple[str, ...]]] = FrozenMap(
         "kill": ("count",),
         "unready": ("count", "for"),
         "rate": ("value",),
+        **dict.fromkeys(NODE_EVENTS, ()),
     }
 )
 """The keys that go with each kind, beside at, every and times."""
@@ -102,6 +104,8 @@ class _Reader:
                 raise (where / "rate").unknown(name, "client", self.clients)
             rate = rate_per_s(written["value"], where / "value")
             return Rate(at_ns=at_ns, position=position, client=name, rate_per_s=rate)
+        if kind in NODE_EVENTS:
+            return NODE_EVENTS[kind](at_ns=at_ns, position=position, node=written[kind])
         target = self.lookup.one(written[kind], where / kind)
         if kind == "rollout":
             changes = FrozenMap(_flat(written.get("set", {})))
