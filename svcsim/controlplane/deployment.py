@@ -52,6 +52,20 @@ class DeploymentController:
             self._rolling(deployment, current, old)
 
     @staticmethod
+    def adopt_older(deployment: Deployment) -> None:
+        """A template that an older ReplicaSet has makes that one the newest again: a rollback.
+
+        Its revision becomes the Deployment's (deployment_util.go `FindNewReplicaSet`, sync.go
+        `getNewReplicaSet`).
+        """
+        for rs in reversed(deployment.sets):
+            if rs.template == deployment.template:
+                deployment.sets.remove(rs)
+                deployment.sets.append(rs)
+                rs.revision = deployment.revision
+                return
+
+    @staticmethod
     def _scaling(deployment: Deployment) -> bool:
         """A live ReplicaSet was sized for another spec.replicas (sync.go `isScalingEvent`)."""
         return any(rs.replicas > 0 and rs.desired != deployment.replicas for rs in deployment.sets)

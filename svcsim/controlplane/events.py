@@ -96,6 +96,7 @@ class Events:
             plane.warn_once(f"rollout of {event.target}: it is paused, so nothing is replaced")
         if event.template is not None:
             deployment.template = event.template
+            plane.deployments.adopt_older(deployment)
         plane.deployments.enqueue(deployment)
 
     def _scale(self, event: Scale) -> None:

@@ -80,6 +80,21 @@ def test_scaling_in_the_middle_is_proportional() -> None:
     assert dict(found[:at]) == {1: 3, 2: 9}
 
 
+def test_a_rollback_grows_the_older_replica_set_again() -> None:
+    """Back to the first grace while the second is starting: its pods, still there, count at once."""
+    grace = {"terminationGracePeriodSeconds": 7}
+    events = [
+        {"at": "5s", "rollout": "deployment/web", "set": grace},
+        {"at": "5.5s", "rollout": "deployment/web", "set": {"terminationGracePeriodSeconds": 30}},
+    ]
+    story = Story([deployment(10, container=READY), service()], events, workloads=SLOW)
+    run = story.run()
+    assert story.sizes[:3] == [(2, 3), (1, 8), (2, 5)]
+    assert {name.split("/")[2] for name in (p.name for p in run.pods)} == {"r1", "r2"}
+    present = [p.name.split("/")[2] for p in run.pods if not p.gone]
+    assert present == ["r1"] * 10
+
+
 def test_recreate_waits_for_the_last_old_pod() -> None:
     story = Story(
         [deployment(3, strategy={"type": "Recreate"}, container=READY), service()],
