@@ -29,6 +29,10 @@ __all__ = ["Keep", "VectorisedEngine"]
 Records = npt.NDArray[Any]
 
 
+SLOT_BUDGET = 1 << 22  # requests held drawn at a time, over all clients
+SLOT_FLOOR = 1 << 8
+
+
 class Keep:
     """How much of each request to keep: tallies only, failures too, or every request."""
 
@@ -40,7 +44,8 @@ class Keep:
 class VectorisedEngine:
     """Implements `contract.DataPlane` with compiled loops.
 
-    `slot`: requests drawn at a time per client (memory only, never the result).
+    `slot`: requests drawn at a time per client, fewer where there are many clients (memory only, never the
+    result).
     `keep`: see `Keep`; `on_records` receives finished records (RECORD_DTYPE) in no particular order, a
     buffer at a time.
     """
@@ -54,6 +59,7 @@ class VectorisedEngine:
         keep: int = Keep.REQUESTS,
         on_records: Callable[[Records], None] | None = None,
     ) -> None:
+        slot = min(slot, max(SLOT_FLOOR, SLOT_BUDGET // max(len(draws), 1)))
         self._plan = plan
         self._until = 0
         self._sources = [d.slots(slot) for d in draws]
