@@ -102,6 +102,8 @@ class VectorisedEngine:
         """Handle every event before window.until_ns (R2)."""
         self._add_servers(window)
         rows = self._rows(window)
+        for client in np.flatnonzero((self._sl.at == self._sl.size) & (self._sl.done == 0)).tolist():
+            self._next_slot(client)
         while True:
             status, client = kernel.run_window(
                 window.until_ns,
@@ -266,6 +268,8 @@ class VectorisedEngine:
             np.zeros(n, dtype=np.int64),
             np.zeros(n, dtype=np.int64),
             np.zeros(n, dtype=np.int8),
+            np.zeros(n, dtype=np.int64),
+            np.zeros(n, dtype=np.int64),
         )
 
     def _next_slot(self, client: int) -> None:

@@ -682,6 +682,28 @@ def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
 
 
 @compiled
+def _sift(sl: Any, place: Any, n: Any) -> None:
+    """Let the client at a place of the heap of next arrivals sink to where it belongs, by (t, client)."""
+    i = place
+    while True:
+        low = 2 * i + 1
+        if low >= n:
+            return
+        a = sl.order[low]
+        if low + 1 < n:
+            b = sl.order[low + 1]
+            if sl.head[b] < sl.head[a] or (sl.head[b] == sl.head[a] and b < a):
+                low += 1
+                a = b
+        c = sl.order[i]
+        if sl.head[c] < sl.head[a] or (sl.head[c] == sl.head[a] and c < a):
+            return
+        sl.order[i] = a
+        sl.order[low] = c
+        i = low
+
+
+@compiled
 def run_window(
     until: Any,
     vanished_after: Any,
@@ -708,6 +730,13 @@ def run_window(
             return NEED_OUTPUT, 0
         _settle_open(until, sc, sv, cl, ev, work, out)
         sc[WINDOW_OPENED] = 1
+    for c in range(n_clients):
+        if sl.at[c] == sl.size[c] and sl.done[c] == 0:
+            return NEED_SLOT, c
+        sl.head[c] = sl.arrival[c, sl.at[c]] if sl.at[c] < sl.size[c] else NEVER
+        sl.order[c] = c
+    for place in range(n_clients // 2 - 1, -1, -1):
+        _sift(sl, place, n_clients)
     while True:
         # what comes first, apart from arrivals
         t_truth = rows.truth_t[sc[TRUTH_AT]] if sc[TRUTH_AT] < len(rows.truth_t) else NEVER
@@ -725,19 +754,13 @@ def run_window(
         t_arrival = NEVER
         second = NEVER
         second_client = -1
-        for c in range(n_clients):
-            if sl.at[c] == sl.size[c]:
-                if sl.done[c] == 1:
-                    continue
-                return NEED_SLOT, c
-            head = sl.arrival[c, sl.at[c]]
-            if head < t_arrival:
-                second = t_arrival
-                second_client = client
-                t_arrival = head
-                client = c
-            elif head < second:
-                second = head
+        if n_clients > 0:
+            client = sl.order[0]
+            t_arrival = sl.head[client]
+        for child in range(1, min(n_clients, 3)):
+            c = sl.order[child]
+            if sl.head[c] < second or (sl.head[c] == second and c < second_client):
+                second = sl.head[c]
                 second_client = c
         if min(t_rows, t_heap, t_arrival) >= until:
             break
@@ -882,5 +905,9 @@ def run_window(
                 stop = min(stop, ev.key[0, 0])
         sl.at[client] = i
         out.count[client, _OK, _C_NONE] += fast_ok
+        if i == size and sl.done[client] == 0:
+            return NEED_SLOT, client
+        sl.head[client] = arrival[i] if i < size else NEVER
+        _sift(sl, 0, n_clients)
     sc[WINDOW_OPENED] = 0
     return DONE, 0

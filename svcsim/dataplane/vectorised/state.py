@@ -98,7 +98,8 @@ class Clients(NamedTuple):
 
 class Slots(NamedTuple):
     """The drawn requests at hand, per client: arrival int64, route uint64 (n_clients, slot),
-    service int64 (n_clients, laws, slot); first, at, size int64 per client; done int8: no slot follows."""
+    service int64 (n_clients, laws, slot); first, at, size int64 per client; done int8: no slot follows.
+    head int64: instant of each client's next arrival, NEVER if none; order int64: a heap of clients by it."""
 
     arrival: Array
     route: Array
@@ -107,6 +108,8 @@ class Slots(NamedTuple):
     at: Array
     size: Array
     done: Array
+    head: Array
+    order: Array
 
 
 class Rows(NamedTuple):
