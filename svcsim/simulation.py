@@ -13,7 +13,7 @@ import numpy.typing as npt
 from svcsim.controlplane import ControlPlane
 from svcsim.controlplane.lags import Dice
 from svcsim.controlplane.topology import Topology
-from svcsim.dataplane.contract import Ask, DataPlane, Job, JobResult, Outcome, Plan, Window
+from svcsim.dataplane.contract import Ask, Cause, DataPlane, Job, JobResult, Outcome, Plan, Window
 from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws, RateCurve
 from svcsim.dataplane.reference import ReferenceEngine
 from svcsim.dataplane.vectorised import VectorisedEngine
@@ -203,7 +203,7 @@ def _tallies(
     records: npt.NDArray[Any], n_clients: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Counts and latency histogram of records, as `Replication` has them."""
-    counts = np.zeros((n_clients, 12, 11), dtype=np.int64)
+    counts = np.zeros((n_clients, len(Outcome), len(Cause)), dtype=np.int64)
     np.add.at(counts, (records["client"], records["outcome"], records["cause"]), 1)
     good = records[records["outcome"] == int(Outcome.OK)]
     latency = (good["end_ns"] - good["arrival_ns"]).astype(np.float64)

@@ -10,6 +10,7 @@ import numpy as np
 from svcsim.controlplane.lags import Dice
 from svcsim.dataplane.contract import (
     NEVER,
+    ON_SERVERS_NODE,
     ClientPlan,
     GroupPlan,
     OnEmpty,
@@ -234,6 +235,7 @@ class Topology:
             duration_ns=scenario.duration_ns,
             n_observers=self.n_observers,
             n_views=len(self.views),
+            n_nodes=len(cluster.nodes),
             groups=tuple(g.plan for g in self.groups),
             clients=tuple(self._client_plan(k, client, dice) for k, client in enumerate(scenario.clients)),
             vanished_after_ns=after,
@@ -271,6 +273,10 @@ class Topology:
             resolver=self.resolver_of_client[k],
             phase_ns=np.array(phases, dtype=np.int64),
             observer_of_source=np.array(self.observers_of_client[k], dtype=np.int32),
+            node_of_source=np.array(
+                [ON_SERVERS_NODE] * client.sources if client.via == "loopback" else self.source_nodes[k],
+                dtype=np.int32,
+            ),
             icmp_limited=not client.host_network,
             connect_timeout_ns=min(connect if connect is not None else NEVER, gives_up * _SECOND),
             request_timeout_ns=client.request_timeout_ns if client.request_timeout_ns is not None else NEVER,

@@ -6,8 +6,8 @@ reaches an engine. Agreement of two engines means equal arrays, every column of 
 **Time and order**
 
 R1. *Total order.* What happens at one instant is ordered by (t, rank, client, request). Ranks, first to
-    last: TRUTH, BELIEF, COMPLETION, DEADLINE, SYN, ARRIVAL, PULL (`Rank`). Truth rows keep the order in
-    which the control plane wrote them. DEADLINE precedes SYN because a client arms its connect timer
+    last: NODE, TRUTH, BELIEF, COMPLETION, DEADLINE, SYN, ARRIVAL, PULL (`Rank`). Node and truth rows keep the
+    order in which the control plane wrote them. DEADLINE precedes SYN because a client arms its connect timer
     before the kernel arms the first retransmission. SYN and ARRIVAL events of injected jobs (R17) come
     after those of all clients.
 R2. *Windows.* `advance(window)` is half-open: it handles every event with t < window.until_ns and no
@@ -89,6 +89,25 @@ R17. *inject.* A job is a request made by the control plane (a probe) to one ser
     UNREACHABLE by R10 if that comes first or at the same instant), deadline at_ns + timeout_ns, and its own
     service_ns. Its result (outcome, end_ns) is answered by `job`. It counts in the queue, not in any client.
 
+**Lost nodes**
+
+R18. *Links.* Node rows say that a node is UP, CUT (nobody on it reaches anybody off it) or DOWN (it has no
+    power). A server is on the node it was placed on before its ADDRESS row, a source on its client's
+    `node_of_source`; -1 is outside the cluster, -2 the node of whatever server the source uses (loopback, and
+    every job). The link of a source and a server is lost while they are on two nodes of which one is not UP.
+    (a) *A SYN* over a lost link to a server that is not UNBORN meets silence, whatever the server's state;
+        cause NODE_LOST; R10's clock is not started, and goes on where it was.
+    (b) *A source on a DOWN node* sends nothing: NOT_SENT, cause NODE_LOST, at the arrival, syns = 0. When its
+        node goes DOWN, its requests that are not settled end so at that instant.
+    (c) *A server on a node that goes DOWN* loses its accepted work without a word; workers become free and
+        the queue empty. The control plane writes the RELEASE rows of that instant.
+    (d) *An accepted request whose link is lost* before it is settled can't be answered. Its deadline ends it:
+        REQUEST_TIMEOUT, cause NODE_LOST; without one it stays OPEN. Its work goes on. If the link comes back
+        at instant h, the work was not lost by (c) nor cut by R14 meanwhile, and end >= h, R15 holds again; if
+        end < h, the answer arrives at the first end + RESPONSE_RTO_NS[k] >= h (the server's kernel sends
+        it again), as OK, rank COMPLETION, unless the deadline comes before; CUT no longer stops it, (c) does.
+    (e) *Looking up* an address (R12) needs no link. Jobs lost by (c) stay OPEN.
+
 `syns` counts SYNs sent. `observer`, `version`: of the last list consulted, -1 if none. `server`: the last one
 addressed, -1 if none.
 """
@@ -108,7 +127,9 @@ __all__ = [
     "ICMP_BURST_NS",
     "ICMP_COST_NS",
     "NEVER",
+    "ON_SERVERS_NODE",
     "RECORD_DTYPE",
+    "RESPONSE_RTO_NS",
     "Ask",
     "Cause",
     "ClientPlan",
@@ -116,6 +137,7 @@ __all__ = [
     "GroupPlan",
     "Job",
     "JobResult",
+    "NodeState",
     "OnEmpty",
     "Outcome",
     "Plan",
@@ -137,16 +159,27 @@ ICMP_COST_NS = 1_000_000_000
 ICMP_BURST_NS = 6 * ICMP_COST_NS
 
 
+RESPONSE_RTO_NS = tuple(
+    200_000_000 * (2**k - 1) if k <= 10 else 204_600_000_000 + (k - 10) * 120_000_000_000
+    for k in range(1, 16)
+)
+"""Retransmissions of an answer, ns after it was sent first: TCP_RTO_MIN 200 ms doubling to TCP_RTO_MAX 120 s,
+15 of them (Linux net/ipv4/tcp_timer.c, tcp_retries2)."""
+
+ON_SERVERS_NODE = -2
+
+
 class Rank(IntEnum):
     """Order of kinds of events at one instant (R1)."""
 
-    TRUTH = 0
-    BELIEF = 1
-    COMPLETION = 2
-    DEADLINE = 3
-    SYN = 4
-    ARRIVAL = 5
-    PULL = 6
+    NODE = 0
+    TRUTH = 1
+    BELIEF = 2
+    COMPLETION = 3
+    DEADLINE = 4
+    SYN = 5
+    ARRIVAL = 6
+    PULL = 7
 
 
 class Outcome(IntEnum):
@@ -180,6 +213,7 @@ class Cause(IntEnum):
     SLOW_SERVICE = 8
     IP_REUSED = 9
     NOT_ROUTED = 10
+    NODE_LOST = 11
 
 
 class ServerState(IntEnum):
@@ -191,6 +225,14 @@ class ServerState(IntEnum):
     CLOSED = 3
     VANISHED = 4
     FOREIGN = 5
+
+
+class NodeState(IntEnum):
+    """How a node stands to the rest of the cluster (R18)."""
+
+    UP = 0
+    CUT = 1
+    DOWN = 2
 
 
 class TruthKind(IntEnum):
@@ -278,6 +320,7 @@ class ClientPlan:
     """One client as an engine needs it.
 
     `observer_of_source`: int32 (n_sources,), observer whose belief a source routes by.
+    `node_of_source`: int32 (n_sources,), where it is: -1 outside, ON_SERVERS_NODE with whom it calls (R18).
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
@@ -293,6 +336,7 @@ class ClientPlan:
     resolver: int
     phase_ns: Int64
     observer_of_source: Int32
+    node_of_source: Int32
     icmp_limited: bool
     connect_timeout_ns: int
     request_timeout_ns: int
@@ -315,6 +359,7 @@ class Plan:
     duration_ns: int
     n_observers: int
     n_views: int
+    n_nodes: int
     groups: tuple[GroupPlan, ...]
     clients: tuple[ClientPlan, ...]
     vanished_after_ns: int
@@ -325,6 +370,8 @@ Window = Slice
 
 Servers are numbered in order of creation: `new_server_group` int32 (k,) appends k of them, and
 `new_server_views` gives for each the views (ids) it belongs to (for R7's cause).
+`placed_server`, `placed_node` int32: servers whose node became known. Node rows, in order: `node_t` int64,
+`node_id` int32, `node_state` int8 (`NodeState`); all nodes start UP.
 Truth rows, in order: `truth_t` int64, `truth_server` int32, `truth_kind` int8.
 Versions are numbered in order of creation: `new_versions` appends lists of server ids in rule order.
 Belief rows, sorted by (t, observer, view): `belief_t` int64, `belief_observer`, `belief_view`,

@@ -104,6 +104,7 @@ STAGES = {
     "queue": Look("#009e73", "\\\\\\"),
     "service": Look("#93d8bf", "///"),
     "network": Look("#aa4499", "xxx"),
+    "node": Look("#332288", "ooo"),
 }
 """The stage of the pipeline in which a failure fell."""
 

@@ -23,6 +23,7 @@ STAGE = {
     "queue": "waiting for a worker",
     "service": "in service",
     "network": "before any pod was chosen",
+    "node": "between two nodes of which one was lost",
 }
 """When a failure fell, by stage; each ends a sentence that begins "it failed"."""
 

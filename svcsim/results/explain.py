@@ -27,6 +27,7 @@ _WHERE = {
     "queue": "waiting for a worker",
     "service": "in service",
     "network": "before any pod was chosen",
+    "node": "between two nodes of which one was lost",
 }
 
 _HELP = {
@@ -44,6 +45,10 @@ _HELP = {
     "ip_reused": "shorter lag or re-resolution; addresses reused later (vanishedIP.reuse)",
     "not_routed": (
         "clients outside the cluster cannot reach these addresses: a NodePort, a load balancer or an ingress"
+    ),
+    "node_lost": (
+        "a connect time-out of well under a second with a retry to another pod; kube-controller-manager's "
+        "--node-monitor-grace-period bounds how long a lost node stays in the lists"
     ),
 }
 

@@ -29,6 +29,11 @@ class Slice:
     until_ns: int
     new_server_group: Int32
     new_server_views: tuple[tuple[int, ...], ...]
+    placed_server: Int32
+    placed_node: Int32
+    node_t: Int64
+    node_id: Int32
+    node_state: Int8
     truth_t: Int64
     truth_server: Int32
     truth_kind: Int8
@@ -43,11 +48,16 @@ class Slice:
 class Histories:
     """The two histories of one run, whole.
 
-    `server_group`: int32 (n_servers,). `truth_*`: (n_truth,), in order of effect. `versions[v]`: int32,
+    `server_group`, `server_node`: int32 (n_servers,), node -1 where none was given.
+    `node_*`: (n_node,), in order of effect. `truth_*`: (n_truth,), in order of effect. `versions[v]`: int32,
     server ids in rule order. `belief_*`: (n_belief,), sorted by (t, observer, view, order written).
     """
 
     server_group: Int32
+    server_node: Int32
+    node_t: Int64
+    node_id: Int32
+    node_state: Int8
     truth_t: Int64
     truth_server: Int32
     truth_kind: Int8
@@ -64,6 +74,9 @@ class Timeline:
     def __init__(self) -> None:
         self._server_group: list[int] = []
         self._server_views: list[tuple[int, ...]] = []
+        self._placed: list[tuple[int, int]] = []
+        self._node_ahead: list[tuple[int, int, int, int]] = []
+        self._node: list[tuple[int, int, int]] = []
         self._versions: list[tuple[int, ...]] = []
         self._version_ids: dict[tuple[int, ...], int] = {}
         self._truth_ahead: list[tuple[int, int, int, int]] = []
@@ -74,6 +87,7 @@ class Timeline:
         self._belief: list[tuple[int, int, int, int]] = []
         self._handed_servers = 0
         self._handed_versions = 0
+        self._handed_placed = 0
         self._until = 0
 
     def add_server(self, group: int, views: tuple[int, ...]) -> int:
@@ -81,6 +95,16 @@ class Timeline:
         self._server_group.append(group)
         self._server_views.append(views)
         return len(self._server_group) - 1
+
+    def place(self, server: int, node: int) -> None:
+        """The node of a server, before its address is given."""
+        self._placed.append((server, node))
+
+    def node(self, t_ns: int, node: int, state: int) -> None:
+        """A node takes a state (`contract.NodeState`) at t_ns, now or ahead."""
+        assert t_ns >= self._until
+        self._seq += 1
+        heapq.heappush(self._node_ahead, (t_ns, self._seq, node, state))
 
     def add_version(self, servers: tuple[int, ...]) -> int:
         """The id of a list of servers; equal lists are one version."""
@@ -119,20 +143,34 @@ class Timeline:
                 self._cancelled.discard(handle)
             else:
                 truth.append((t, server, kind))
+        nodes: list[tuple[int, int, int]] = []
+        while self._node_ahead and self._node_ahead[0][0] < until_ns:
+            t, _, node, state = heapq.heappop(self._node_ahead)
+            nodes.append((t, node, state))
         belief: list[tuple[int, int, int, int]] = []
         while self._belief_ahead and self._belief_ahead[0][0] < until_ns:
             t, observer, view, _, version = heapq.heappop(self._belief_ahead)
             belief.append((t, observer, view, version))
         self._truth += truth
+        self._node += nodes
         self._belief += belief
         servers, versions = self._handed_servers, self._handed_versions
         self._handed_servers, self._handed_versions = len(self._server_group), len(self._versions)
+        placed = self._placed[self._handed_placed :]
+        self._handed_placed = len(self._placed)
+        p_s, p_n = _columns(placed, 2)
+        n_t, n_i, n_s = _columns(nodes, 3)
         t_t, t_s, t_k = _columns(truth, 3)
         b_t, b_o, b_v, b_n = _columns(belief, 4)
         return Slice(
             until_ns=until_ns,
             new_server_group=np.array(self._server_group[servers:], dtype=np.int32),
             new_server_views=tuple(self._server_views[servers:]),
+            placed_server=p_s.astype(np.int32),
+            placed_node=p_n.astype(np.int32),
+            node_t=n_t,
+            node_id=n_i.astype(np.int32),
+            node_state=n_s.astype(np.int8),
             truth_t=t_t,
             truth_server=t_s.astype(np.int32),
             truth_kind=t_k.astype(np.int8),
@@ -145,10 +183,18 @@ class Timeline:
 
     def histories(self) -> Histories:
         """Everything handed over so far."""
+        n_t, n_i, n_s = _columns(self._node, 3)
+        node_of = np.full(len(self._server_group), -1, dtype=np.int32)
+        for server, node in self._placed:
+            node_of[server] = node
         t_t, t_s, t_k = _columns(self._truth, 3)
         b_t, b_o, b_v, b_n = _columns(self._belief, 4)
         return Histories(
             server_group=np.array(self._server_group, dtype=np.int32),
+            server_node=node_of,
+            node_t=n_t,
+            node_id=n_i.astype(np.int32),
+            node_state=n_s.astype(np.int8),
             truth_t=t_t,
             truth_server=t_s.astype(np.int32),
             truth_kind=t_k.astype(np.int8),

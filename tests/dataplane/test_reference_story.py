@@ -22,6 +22,7 @@ from svcsim.dataplane.contract import (
     GroupPlan,
     Job,
     JobResult,
+    NodeState,
     OnEmpty,
     Outcome,
     Plan,
@@ -92,16 +93,21 @@ class Story:
     _truth: list[tuple[int, int, TruthKind]] = field(default_factory=list)
     _belief: list[tuple[int, int, int, tuple[int, ...]]] = field(default_factory=list)
     _clients: list[tuple[ClientPlan, tuple[Arrive, ...]]] = field(default_factory=list)
+    _placed: dict[int, int] = field(default_factory=dict)
+    _nodes: list[tuple[int, int, NodeState]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.groups.append(
             GroupPlan(name="web", workers=self.workers, queue=self.queue, queue_full=self.full)
         )
 
-    def pod(self, *, address: int = 0, listen: int | None = 0, group: int = 0, view: int = 0) -> int:
+    def pod(
+        self, *, address: int = 0, listen: int | None = 0, group: int = 0, view: int = 0, node: int = 0
+    ) -> int:
         """A server that gets an address and listens; without `address` it stays UNBORN."""
         self._servers.append((group, (view,)))
         number = len(self._servers) - 1
+        self._placed[number] = node
         if address >= 0:
             self.truth(address, number, TruthKind.ADDRESS)
         if listen is not None:
@@ -111,11 +117,15 @@ class Story:
     def truth(self, t: int, server: int, *kinds: TruthKind) -> None:
         self._truth += [(t, server, kind) for kind in kinds]
 
+    def node(self, t: int, node: int, state: NodeState) -> None:
+        self._nodes.append((t, node, state))
+
     def believe(self, t: int, *servers: int, observer: int = 0, view: int = 0) -> None:
         self._belief.append((t, observer, view, servers))
 
     def client(self, *requests: Arrive, **changes: object) -> int:
         observers = changes.pop("observers", (0,))
+        nodes = changes.pop("nodes", (-1,) * len(observers))
         phases = changes.pop("phases", None)
         ladder = changes.pop("ladder", (10, 30))
         plan: dict[str, object] = {
@@ -128,6 +138,7 @@ class Story:
             "resolver": 0,
             "phase_ns": np.array(phases or [0] * len(observers), dtype=np.int64),
             "observer_of_source": np.array(observers, dtype=np.int32),
+            "node_of_source": np.array(nodes, dtype=np.int32),
             "icmp_limited": True,
             "connect_timeout_ns": 40,
             "request_timeout_ns": NEVER,
@@ -148,6 +159,7 @@ class Story:
             duration_ns=self.duration,
             n_observers=1 + max((o for _, o, _, _ in self._belief), default=0),
             n_views=1 + max((v for _, _, v, _ in self._belief), default=0),
+            n_nodes=3,
             groups=tuple(self.groups),
             clients=tuple(plan for plan, _ in self._clients),
             vanished_after_ns=self.vanished_after,
@@ -167,8 +179,11 @@ class Story:
         n_servers = 0
         truth = sorted(self._truth, key=lambda row: row[0])
         belief = sorted(self._belief, key=lambda row: row[0])
+        nodes = sorted(self._nodes, key=lambda row: row[0])
         jobs = sorted(self.jobs, key=lambda job: (job.at_ns, -job.job))
         for until in [*cuts, self.duration]:
+            while nodes and nodes[0][0] < until:
+                timeline.node(*nodes.pop(0))
             while truth and truth[0][0] < until:
                 t, server, kind = truth.pop(0)
                 n_servers = self._announce(timeline, n_servers, [server])
@@ -188,6 +203,7 @@ class Story:
         """Add servers up to the last of these; returns how many are known then."""
         for group, views in self._servers[known : max(servers, default=-1) + 1]:
             known = timeline.add_server(group, views) + 1
+            timeline.place(known - 1, self._placed[known - 1])
         return known
 
     def engine(self, *, slot: int = 4, last_in_first_out: bool = False) -> ReferenceEngine:

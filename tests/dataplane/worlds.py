@@ -9,9 +9,11 @@ import numpy as np
 
 from svcsim.dataplane.contract import (
     NEVER,
+    ON_SERVERS_NODE,
     ClientPlan,
     GroupPlan,
     Job,
+    NodeState,
     OnEmpty,
     Plan,
     QueueFull,
@@ -40,11 +42,17 @@ class World:
     versions: list[tuple[int, ...]] = field(default_factory=list)
     beliefs: list[tuple[int, int, int, int]] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
+    placed: list[int] = field(default_factory=list)
+    nodes: list[tuple[int, int, int]] = field(default_factory=list)
 
     def timeline(self) -> Timeline:
         timeline = Timeline()
         for group, views in zip(self.groups, self.views, strict=True):
             timeline.add_server(group, views)
+        for server, node in enumerate(self.placed):
+            timeline.place(server, node)
+        for row in self.nodes:
+            timeline.node(*row)
         for version in self.versions:
             timeline.add_version(version)
         for row in self.truth:
@@ -84,6 +92,8 @@ def random_world(seed: int) -> World:
         for g in range(n_groups)
     )
     n_views, n_observers = dice.randint(1, 2), dice.randint(1, 4)
+    n_nodes = 3
+    places = random.Random(f"nodes {seed}")
     clients = []
     draws = []
     laws = {g: _law(dice, grid) for g in range(n_groups)}
@@ -106,6 +116,9 @@ def random_world(seed: int) -> World:
                 ),
                 observer_of_source=np.array(
                     [dice.randrange(n_observers) for _ in range(sources)], dtype=np.int32
+                ),
+                node_of_source=np.array(
+                    [places.choice([ON_SERVERS_NODE, -1, 0, 1, 2]) for _ in range(sources)], dtype=np.int32
                 ),
                 icmp_limited=dice.random() < 0.8,
                 connect_timeout_ns=dice.choice([200 * MS, SECOND, 2500 * MS, 127 * SECOND]),
@@ -134,6 +147,7 @@ def random_world(seed: int) -> World:
         duration_ns=duration,
         n_observers=n_observers,
         n_views=n_views,
+        n_nodes=n_nodes,
         groups=groups,
         clients=tuple(clients),
         vanished_after_ns=dice.choice([-1, 500 * MS, 3 * SECOND]),
@@ -187,4 +201,22 @@ def random_world(seed: int) -> World:
                 timeout_ns=dice.choice([100 * MS, SECOND]),
             )
         )
+    world.placed = [places.randrange(n_nodes) for _ in range(n_servers)]
+    for node in range(n_nodes if places.random() < 0.5 else 0):
+        for _ in range(places.choice([0, 1, 2, 4])):
+            at = places.randrange(0, duration, grid)
+            world.nodes.append((at, node, int(places.choice(list(NodeState)))))
+    _release_without_power(world)
     return world
+
+
+def _release_without_power(world: World) -> None:
+    """What the control plane writes where a node goes DOWN: its servers are released and never come back."""
+    first_down = {
+        node: min((t for t, n, state in world.nodes if n == node and state == NodeState.DOWN), default=NEVER)
+        for node in range(world.plan.n_nodes)
+    }
+    kept = [row for row in world.truth if row[0] < first_down[world.placed[row[1]]]]
+    born = {server for _, server, kind in kept if kind == TruthKind.ADDRESS}
+    released = [(first_down[world.placed[s]], s, int(TruthKind.RELEASE)) for s in sorted(born)]
+    world.truth = kept + [row for row in released if row[0] < NEVER]

@@ -44,7 +44,15 @@ class OneClient:
 
 
 def expected(written: Histories, client: ClientPlan, scenario: Any = None) -> float:
-    plan = Plan(duration_ns=END, n_observers=2, n_views=1, groups=(), clients=(client,), vanished_after_ns=-1)
+    plan = Plan(
+        duration_ns=END,
+        n_observers=2,
+        n_views=1,
+        n_nodes=1,
+        groups=(),
+        clients=(client,),
+        vanished_after_ns=-1,
+    )
     truth = Truth(written, END)
     scenario = scenario or OneClient()
     return float(expected_failures(scenario, plan, truth, Beliefs(written), Lists.of(written))[0])

@@ -60,7 +60,13 @@ def why(
     return reasons(
         records,
         plan=Plan(
-            duration_ns=end, n_observers=1, n_views=1, groups=(), clients=(client,), vanished_after_ns=-1
+            duration_ns=end,
+            n_observers=1,
+            n_views=1,
+            n_nodes=1,
+            groups=(),
+            clients=(client,),
+            vanished_after_ns=-1,
         ),
         truth=Truth(written, end),
         beliefs=held,

@@ -122,6 +122,7 @@ def client_plan(**changes: Any) -> ClientPlan:
         "resolver": -1,
         "phase_ns": np.zeros(1, dtype=np.int64),
         "observer_of_source": np.zeros(1, dtype=np.int32),
+        "node_of_source": np.full(1, -1, dtype=np.int32),
         "icmp_limited": False,
         "connect_timeout_ns": NEVER,
         "request_timeout_ns": NEVER,

@@ -8,15 +8,28 @@ from typing import Any
 
 from simpy.events import Event, ProcessGenerator
 
-from svcsim.dataplane.contract import Cause, ClientPlan, OnEmpty, Outcome, Rank, Reach, Resolve
+from svcsim.dataplane.contract import (
+    ON_SERVERS_NODE,
+    Cause,
+    ClientPlan,
+    OnEmpty,
+    Outcome,
+    Rank,
+    Reach,
+    Resolve,
+    ServerState,
+)
 from svcsim.dataplane.draws import ClientDraws
 from svcsim.dataplane.reference.beliefs import NO_VERSION, Beliefs, pick
+from svcsim.dataplane.reference.nodes import Nodes, arrives_again
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.servers import Accepted, Answer, Ended, Servers, Silent
 from svcsim.dataplane.reference.sources import NO_SERVER, Source
 from svcsim.rng import u32_at
 
 __all__ = ["Client", "Request"]
+
+_CLIENT_GONE = Ended(Outcome.NOT_SENT, Cause.NODE_LOST)
 
 
 @dataclass(slots=True, eq=False)
@@ -66,6 +79,7 @@ class Client:
         *,
         env: OrderedEnvironment,
         servers: Servers,
+        nodes: Nodes,
         beliefs: Beliefs,
         number: int,
         plan: ClientPlan,
@@ -73,6 +87,7 @@ class Client:
     ) -> None:
         self.env = env
         self.servers = servers
+        self.nodes = nodes
         self.beliefs = beliefs
         self.number = number
         self.plan = plan
@@ -116,13 +131,17 @@ class Client:
     def _life(self, r: Request) -> ProcessGenerator:
         """Process: one request; begins at its arrival, within the ARRIVAL event."""
         held = r.source.held
-        answer = self._send_syn(r)
+        answer = _CLIENT_GONE if self.nodes.down(r.source.node) else self._send_syn(r)
         if isinstance(answer, Silent):
             answer = yield from self._retransmit(r, answer)
         if isinstance(answer, Accepted):
             answer = yield from self._be_served(r, answer)
         r.outcome, r.cause, r.end_ns = answer.outcome, answer.cause, self.env.now_ns
-        if self._pinned and self.plan.resolve is Resolve.ON_FAILURE and r.outcome is not Outcome.OK:
+        if (
+            self._pinned
+            and self.plan.resolve is Resolve.ON_FAILURE
+            and r.outcome not in (Outcome.OK, Outcome.NOT_SENT)
+        ):
             yield self._at(r.end_ns, Rank.COMPLETION, r)
             if r.source.held == held:
                 r.source.resolve()
@@ -143,7 +162,18 @@ class Client:
             if r.server == NO_SERVER:
                 return self._meet_empty_list(r, on_empty)
         server = self.servers[r.server]
+        if self._link_lost(r) and server.state is not ServerState.UNBORN:
+            return Silent(Cause.NODE_LOST)
         return server.syn(r.service_ns[server.group], self._stale)
+
+    def _link_lost(self, r: Request) -> bool:
+        return self.nodes.link_lost(r.source.node, self.servers[r.server].node)
+
+    def _client_gone(self, r: Request) -> bool:
+        """Whether the node that just changed is the one the request left from, and has no power (R18b)."""
+        local = r.source.node == ON_SERVERS_NODE and r.server != NO_SERVER
+        node = self.servers[r.server].node if local else r.source.node
+        return node == self.nodes.changed and self.nodes.down(node)
 
     def _route(self, r: Request, j: int) -> int:
         """Pick from what the source's observer believes now (R5, R6); NO_SERVER from an empty list."""
@@ -183,7 +213,11 @@ class Client:
             syn_ns = r.arrival_ns + next(ladder, self._connect_within_ns)
             if syn_ns < deadline_ns:
                 waited_for.append(self._at(syn_ns, Rank.SYN, r))
-            fired = yield self.env.any_of(waited_for)
+            fired = yield self.env.any_of([*waited_for, self.nodes.change])
+            while not any(event in fired for event in waited_for):
+                if self._client_gone(r):
+                    return _CLIENT_GONE
+                fired = yield self.env.any_of([*waited_for, self.nodes.change])
             if deadline in fired:
                 return Ended(Outcome.CONNECT_TIMEOUT, silent.cause)
             if unreachable in fired:
@@ -199,5 +233,38 @@ class Client:
         self.servers[r.server].accepted_clients += 1
         end = self._at(accepted.end_ns, Rank.COMPLETION, r)
         deadline = self._at(r.arrival_ns + int(self.plan.request_timeout_ns), Rank.DEADLINE, r)
-        fired = yield self.env.any_of([accepted.cut, end, deadline])
-        return accepted.settled(fired, end, deadline, self.env.now_ns)
+        settles = [accepted.cut, end, deadline]
+        while True:
+            fired = yield self.env.any_of([*settles, self.nodes.change])
+            if any(event in fired for event in settles):
+                return accepted.settled(fired, end, deadline, self.env.now_ns)
+            ended = yield from self._over_lost_link(r, accepted, deadline)
+            if ended is not None:
+                return ended
+
+    def _over_lost_link(
+        self, r: Request, accepted: Accepted, deadline: Event
+    ) -> Generator[Event, Any, Ended | None]:
+        """R18: some node changed. How the request ends behind a lost link; None once R15 holds (again)."""
+        cut: Event | None = accepted.cut
+        answer_lost = False
+        while True:
+            if self._client_gone(r):
+                return _CLIENT_GONE
+            answer_lost = answer_lost or accepted.power != self.servers[r.server].power
+            answer: Event | None = None
+            if not answer_lost and not self._link_lost(r):
+                if accepted.end_ns >= self.env.now_ns:
+                    return None
+                again_ns = arrives_again(accepted.end_ns, self.env.now_ns)
+                if again_ns is not None:
+                    answer = self._at(again_ns, Rank.COMPLETION, r)
+            waited_for = [deadline, self.nodes.change, *(e for e in (answer, cut) if e is not None)]
+            fired = yield self.env.any_of(waited_for)
+            if answer is not None and answer in fired:
+                return Ended(Outcome.OK, Cause.NONE)
+            if deadline in fired:
+                return Ended(Outcome.REQUEST_TIMEOUT, Cause.NODE_LOST)
+            if cut is not None and cut in fired:
+                answer_lost = answer_lost or self.env.now_ns <= accepted.end_ns
+                cut = None

@@ -17,6 +17,7 @@ from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
 from svcsim.dataplane.reference.beliefs import Beliefs
 from svcsim.dataplane.reference.clients import Client
 from svcsim.dataplane.reference.jobs import Jobs
+from svcsim.dataplane.reference.nodes import Nodes
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.servers import Servers
 
@@ -33,11 +34,13 @@ class ReferenceEngine:
         self.env = OrderedEnvironment(int(plan.duration_ns))
         self.beliefs = Beliefs(self.env)
         self.servers = Servers(self.env, plan.groups)
+        self.nodes = Nodes(self.env, plan.n_nodes)
         self.jobs = Jobs(self.env, self.servers, int(plan.vanished_after_ns))
         self.clients = [
             Client(
                 env=self.env,
                 servers=self.servers,
+                nodes=self.nodes,
                 beliefs=self.beliefs,
                 number=number,
                 plan=client,
@@ -54,7 +57,9 @@ class ReferenceEngine:
         until_ns = int(window.until_ns)
         assert self._advanced_to_ns <= until_ns <= self.plan.duration_ns
         self.servers.add(window.new_server_group.tolist(), window.new_server_views)
+        self.servers.place(window.placed_server.tolist(), window.placed_node.tolist())
         self.beliefs.add(window.new_versions)
+        self.env.process(self.nodes.replay(window, self.servers))
         self.env.process(self.servers.replay(window))
         self.env.process(self.beliefs.replay(window))
         self.env.run_before(until_ns)

@@ -42,6 +42,8 @@ class Jobs:
             case Accepted():
                 end = self.env.at(answer.end_ns, Rank.COMPLETION, JOBS, job.job)
                 fired = yield self.env.any_of([answer.cut, end, deadline])
+                if answer.power != self.servers[job.server].power:
+                    return
                 ended = answer.settled(fired, end, deadline, self.env.now_ns)
         self.results[job.job] = JobResult(outcome=ended.outcome, end_ns=self.env.now_ns)
 

@@ -43,12 +43,16 @@ class Silent:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A connection and its work; `cut` happens when the process ends (R14)."""
+    """A connection and its work; `cut` happens when the process ends (R14).
+
+    `power`: the server's count of power losses when it accepted (R18c).
+    """
 
     connected_ns: int
     start_ns: int
     end_ns: int
     cut: Event
+    power: int
 
     def settled(self, fired: ConditionValue, end: Event, deadline: Event, now_ns: int) -> Ended:
         """How the request ends, by what came first: the cut, the end of its work or the deadline (R15)."""
@@ -77,6 +81,8 @@ class Server:
         self.group = group
         self.plan = plan
         self.state = ServerState.UNBORN
+        self.node = -1
+        self.power = 0
         self.accepted_clients = 0
         self.cut = env.event()
         self._free = [0] * plan.workers
@@ -98,11 +104,20 @@ class Server:
             case TruthKind.REUSE:
                 self.state = ServerState.FOREIGN
             case TruthKind.CUT:
-                self._free = [0] * self.plan.workers
-                self._starts.clear()
-                self._ends.clear()
+                self._forget_work()
                 self.cut.succeed()
                 self.cut = self.env.event()
+
+    def lose_power(self) -> None:
+        """The node goes DOWN: accepted work is lost without a word (R18c)."""
+        self._forget_work()
+        self.power += 1
+
+    def _forget_work(self) -> None:
+        """Workers become free and the queue empty."""
+        self._free = [0] * self.plan.workers
+        self._starts.clear()
+        self._ends.clear()
 
     def syn(self, service_ns: int, stale: Cause) -> Answer:
         """What a SYN meets now (R10); `stale` is the sender's word for an address that is no more."""
@@ -134,7 +149,7 @@ class Server:
         if self.plan.workers:
             heapq.heapreplace(self._free, end)
         self._ends.append(end)
-        return Accepted(now, start, end, self.cut)
+        return Accepted(now, start, end, self.cut, self.power)
 
     def ask(self, what: Ask, at_ns: int) -> int:
         """R16 at an instant up to which everything has been handled; at_ns never goes back."""
@@ -169,6 +184,17 @@ class Servers:
             self._servers.append(server)
             for view in views:
                 self._of_view.setdefault(int(view), []).append(server)
+
+    def place(self, servers: Iterable[int], nodes: Iterable[int]) -> None:
+        """Each server is on its node from now on (R18)."""
+        for server, node in zip(servers, nodes, strict=True):
+            self[server].node = node
+
+    def lose_power(self, node: int) -> None:
+        """Every server that was given an address on the node loses its work (R18c)."""
+        for server in self._servers:
+            if server.node == node and server.state is not ServerState.UNBORN:
+                server.lose_power()
 
     def any_listening(self, view: int) -> bool:
         """Whether the truth has a server of this view that would accept (R7's cause)."""

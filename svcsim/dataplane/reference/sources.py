@@ -43,6 +43,7 @@ class Source:
         self.plan = plan
         self.number = number
         self.observer = int(plan.observer_of_source[number])
+        self.node = int(plan.node_of_source[number])
         self.icmp = IcmpBucket()
         self.held = NO_SERVER
         self._resolutions = 0

@@ -13,8 +13,10 @@ from svcsim.dataplane.contract import (
     NEVER,
     RECORD_DTYPE,
     Ask,
+    Cause,
     Job,
     JobResult,
+    NodeState,
     Outcome,
     Plan,
     Rank,
@@ -22,7 +24,7 @@ from svcsim.dataplane.contract import (
     Window,
 )
 from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
-from svcsim.dataplane.vectorised import kernel, state
+from svcsim.dataplane.vectorised import kernel, links, state
 
 __all__ = ["Keep", "VectorisedEngine"]
 
@@ -62,6 +64,8 @@ class VectorisedEngine:
         slot = min(slot, max(SLOT_FLOOR, SLOT_BUDGET // max(len(draws), 1)))
         self._plan = plan
         self._until = 0
+        self._unanswered: list[links.Unanswered] = []
+        self._nodes = np.zeros(plan.n_nodes, dtype=np.int8)
         self._sources = [d.slots(slot) for d in draws]
         self._records: list[Records] = []
         self._on_records = on_records or self._records.append
@@ -100,8 +104,21 @@ class VectorisedEngine:
 
     def advance(self, window: Window) -> None:
         """Handle every event before window.until_ns (R2)."""
+        if not len(window.node_t) and not self._unanswered:
+            self._advance(window)
+            return
+        for part, changes in links.parts(window):
+            self._advance(part)
+            for node, now in changes:
+                self._node_changes(node, now, part.until_ns)
+
+    def _advance(self, window: Window) -> None:
+        """A window in which no node changes."""
         self._add_servers(window)
+        self._sv.node[window.placed_server] = window.placed_node
         rows = self._rows(window)
+        if self._unanswered:
+            self._settle_unanswered(window.until_ns)
         for client in np.flatnonzero((self._sl.at == self._sl.size) & (self._sl.done == 0)).tolist():
             self._next_slot(client)
         while True:
@@ -121,6 +138,103 @@ class VectorisedEngine:
                 break
             rows = self._make_room(status, client, rows)
         self._until = window.until_ns
+
+    # -- lost nodes (R18)
+
+    def _node_changes(self, node: int, now: int, at_ns: int) -> None:
+        """A node row at the instant advanced to."""
+        self._nodes[node] = now
+        self._scalars[state.NODES_AWAY] = links.away(self._nodes)
+        if now == int(NodeState.DOWN):
+            self._clients_gone(node, at_ns)
+            for server in links.servers_with_power_lost(self._sv, self._n_servers, node).tolist():
+                kernel.forget_work(self._sv, server)
+        opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
+        at_node = self._sv.node[opened[:, kernel.O_SERVER]] == node
+        lost_power = at_node & (now == int(NodeState.DOWN))
+        waiting = (opened[:, kernel.O_SETTLED] == 0) & (opened[:, kernel.O_CLIENT] != state.JOB_CLIENT)
+        for place in np.flatnonzero(waiting).tolist():
+            row = opened[place]
+            if lost_power[place] or self._link_lost(row):
+                self._unanswered.append(links.Unanswered(row.copy(), answer_lost=bool(lost_power[place])))
+                row[kernel.O_SETTLED] = 1
+        if now == int(NodeState.DOWN):
+            for one in self._unanswered:
+                one.answer_lost |= int(self._sv.node[one.row[kernel.O_SERVER]]) == node
+            kept = opened[~lost_power]
+            opened[: len(kept)] = kept
+            self._scalars[state.OPEN_SIZE] = len(kept)
+
+    def _clients_gone(self, node: int, at_ns: int) -> None:
+        """R18b: what clients on a node that goes DOWN were waiting for."""
+        gone = (at_ns, int(Outcome.NOT_SENT), int(Cause.NODE_LOST))
+        wait, used = self._work.wait, ~self._free_waits()
+        source = self._node_of(wait[:, kernel.W_CLIENT], wait[:, kernel.W_SOURCE])
+        leaving = np.flatnonzero(
+            used & links.leaves_from(node, source, np.append(self._sv.node, -1)[wait[:, kernel.W_SERVER]])
+        ).tolist()
+        links.heap_without(self._scalars, self._ev, set(leaving))
+        for w in leaving:
+            self._room_for_one()
+            kernel.give_up(self._scalars, self._cl, self._ev, self._work, self._out, w, *gone)
+        opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
+        for row in opened[opened[:, kernel.O_SETTLED] == 0]:
+            if row[kernel.O_CLIENT] != state.JOB_CLIENT and self._leaves_from(node, row):
+                place = np.flatnonzero(
+                    (opened[:, kernel.O_CLIENT] == row[kernel.O_CLIENT])
+                    & (opened[:, kernel.O_REQUEST] == row[kernel.O_REQUEST])
+                )
+                opened[place, kernel.O_SETTLED] = 1
+                self._finish(row, *gone)
+        staying = [one for one in self._unanswered if not self._leaves_from(node, one.row)]
+        for one in self._unanswered:
+            if self._leaves_from(node, one.row):
+                self._finish(one.row, *gone)
+        self._unanswered = staying
+
+    def _settle_unanswered(self, until_ns: int) -> None:
+        """At a part's start: what it decides about the unanswered, and whose link is whole again (R18d)."""
+        still = []
+        opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
+        for one in self._unanswered:
+            server, end = int(one.row[kernel.O_SERVER]), int(one.row[kernel.O_END])
+            link_lost = self._link_lost(one.row)
+            if end >= self._until and not one.answer_lost and not link_lost:
+                same = (opened[:, kernel.O_CLIENT] == one.row[kernel.O_CLIENT]) & (
+                    opened[:, kernel.O_REQUEST] == one.row[kernel.O_REQUEST]
+                )
+                opened[same, kernel.O_SETTLED] = 0
+                continue
+            settled = links.settle_of(one, link_lost=link_lost, from_ns=self._until, until_ns=until_ns)
+            if settled is None:
+                one.answer_lost |= end >= self._until and int(self._sv.next_cut[server]) <= end
+                still.append(one)
+            else:
+                self._finish(one.row, *settled)
+        self._unanswered = still
+
+    def _finish(self, row: npt.NDArray[np.int64], end_ns: int, outcome: int, cause: int) -> None:
+        """Settle an accepted request outside the compiled loop."""
+        self._room_for_one()
+        kernel.finish(self._scalars, self._cl, self._ev, self._work, self._out, row, end_ns, outcome, cause)
+
+    def _room_for_one(self) -> None:
+        self._grow_heap()
+        if self._scalars[state.OUT_SIZE] + 8 > len(self._out.rows):
+            self._drain()
+
+    def _node_of(self, client: npt.NDArray[np.int64], source: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The node of each (client, source)."""
+        node: npt.NDArray[np.int64] = self._cl.node[self._cl.source_at[client] + source]
+        return node
+
+    def _leaves_from(self, node: int, row: npt.NDArray[np.int64]) -> bool:
+        source = self._node_of(row[[kernel.O_CLIENT]], row[[kernel.O_SOURCE]])
+        return bool(links.leaves_from(node, source, self._sv.node[row[[kernel.O_SERVER]]])[0])
+
+    def _link_lost(self, row: npt.NDArray[np.int64]) -> bool:
+        flat = int(self._cl.source_at[row[kernel.O_CLIENT]] + row[kernel.O_SOURCE])
+        return bool(kernel.link_lost(self._sv, self._cl, flat, int(row[kernel.O_SERVER])))
 
     def ask(self, server: int, what: Ask) -> int:
         """Answer R16 as of the instant advanced to."""
@@ -196,14 +310,10 @@ class VectorisedEngine:
 
     def _unsettled(self) -> Records:
         """Records of what has started and not settled: connecting, or accepted and unanswered."""
-        free = np.zeros(len(self._work.wait), dtype=bool)
-        at = int(self._scalars[state.WAIT_FREE])
-        while at >= 0:
-            free[at] = True
-            at = int(self._work.wait[at, kernel.W_NEXT])
-        wait = self._work.wait[~free]
+        wait = self._work.wait[~self._free_waits()]
         opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
         opened = opened[(opened[:, kernel.O_SETTLED] == 0) & (opened[:, kernel.O_CLIENT] != state.JOB_CLIENT)]
+        opened = np.concatenate([opened, *(one.row[None, :] for one in self._unanswered)])
         table = np.full((len(wait) + len(opened), state.OUT_COLUMNS), -1, dtype=np.int64)
         w, o = table[: len(wait)], table[len(wait) :]
         for column, (of_wait, of_open) in enumerate(_UNSETTLED):
@@ -213,6 +323,15 @@ class VectorisedEngine:
                 o[:, column] = opened[:, of_open]
         table[:, 11:] = 0
         return _as_records(table)
+
+    def _free_waits(self) -> npt.NDArray[np.bool_]:
+        """Which rows of the wait table are free."""
+        free = np.zeros(len(self._work.wait), dtype=bool)
+        at = int(self._scalars[state.WAIT_FREE])
+        while at >= 0:
+            free[at] = True
+            at = int(self._work.wait[at, kernel.W_NEXT])
+        return free
 
     def _drain(self) -> None:
         n = int(self._scalars[state.OUT_SIZE])
@@ -310,6 +429,8 @@ class VectorisedEngine:
             np.array([g.workers for g in groups], dtype=np.int32),
             np.array([g.queue for g in groups], dtype=np.int32),
             np.array([int(g.queue_full) for g in groups], dtype=np.int8),
+            np.full(n, -1, dtype=np.int32),
+            self._nodes,
         )
         if old is not None:
             k = len(old.state)
@@ -322,6 +443,7 @@ class VectorisedEngine:
                 "free",
                 "ring_head",
                 "ring_len",
+                "node",
             ):
                 getattr(new, name)[:k] = getattr(old, name)
             new = new._replace(listening=old.listening)
@@ -472,6 +594,7 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         icmp_last=np.zeros(total, dtype=np.int64),
         target=np.full(total, -1, dtype=np.int32),
         resolves=np.zeros(total, dtype=np.int64),
+        node=np.concatenate([c.node_of_source for c in plans] or [np.empty(0, np.int32)]).astype(np.int32),
         law=law,
     )
     return clients, pairs

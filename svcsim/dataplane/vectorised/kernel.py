@@ -18,7 +18,9 @@ import numpy as np
 
 from svcsim.compiled import compiled
 from svcsim.dataplane.contract import (
+    ON_SERVERS_NODE,
     Cause,
+    NodeState,
     OnEmpty,
     Outcome,
     QueueFull,
@@ -33,6 +35,7 @@ from svcsim.dataplane.vectorised.state import (
     HEAP_SIZE,
     JOB_CLIENT,
     LOG_SIZE,
+    NODES_AWAY,
     OPEN_SIZE,
     OUT_SIZE,
     RESOLVED,
@@ -66,7 +69,8 @@ _COMPLETION, _DEADLINE, _SYN, _ARRIVAL = (
     int(Rank.SYN),
     int(Rank.ARRIVAL),
 )
-_STARTING, _LISTENING, _CLOSED, _VANISHED, _FOREIGN = (
+_UNBORN, _STARTING, _LISTENING, _CLOSED, _VANISHED, _FOREIGN = (
+    int(ServerState.UNBORN),
     int(ServerState.STARTING),
     int(ServerState.LISTENING),
     int(ServerState.CLOSED),
@@ -99,20 +103,22 @@ _C_NONE, _C_STALE, _C_RESOLVER, _C_NOT_PROGRAMMED, _C_NO_ENDPOINT, _C_EARLY = (
     int(Cause.NO_ENDPOINT),
     int(Cause.READY_BEFORE_LISTENING),
 )
-_C_CUT, _C_OVERLOAD, _C_SLOW, _C_REUSED, _C_NOT_ROUTED = (
+_C_CUT, _C_OVERLOAD, _C_SLOW, _C_REUSED, _C_NOT_ROUTED, _C_NODE = (
     int(Cause.IN_FLIGHT_CUT),
     int(Cause.OVERLOAD),
     int(Cause.SLOW_SERVICE),
     int(Cause.IP_REUSED),
     int(Cause.NOT_ROUTED),
+    int(Cause.NODE_LOST),
 )
+_UP, _DOWN = int(NodeState.UP), int(NodeState.DOWN)
 _R_NONE, _R_PINNED = int(Reach.NONE), int(Reach.PINNED)
 _E_REJECT, _E_NO_ADDRESS = int(OnEmpty.REJECT), int(OnEmpty.NO_ADDRESS)
 _ONCE, _EVERY, _ON_FAILURE = int(Resolve.ONCE), int(Resolve.EVERY), int(Resolve.ON_FAILURE)
 _FULL_REJECT = int(QueueFull.REJECT)
 
 # kinds of heap events
-_K_WAIT, _K_RESOLVE, _K_JOB = 0, 1, 2
+K_WAIT, _K_RESOLVE, _K_JOB = 0, 1, 2
 
 # columns of the wait table; W_NEXT doubles as the free list's link
 (
@@ -230,7 +236,7 @@ def _pop(sc: Any, ev: Any) -> None:
 
 
 @compiled
-def _finish(
+def finish(
     sc: Any, cl: Any, ev: Any, work: Any, out: Any, row: Any, end: Any, outcome: Any, cause: Any
 ) -> None:
     """The request of an open-table row is settled at `end`: tally it, keep its record if asked to (the caller
@@ -269,7 +275,7 @@ def _finish(
 
 
 @compiled
-def _give_up(
+def give_up(
     sc: Any, cl: Any, ev: Any, work: Any, out: Any, w: Any, end: Any, outcome: Any, cause: Any
 ) -> None:
     """A connecting request ends at `end` without having been accepted."""
@@ -287,7 +293,7 @@ def _give_up(
     record[O_VERSION] = row[W_VERSION]
     row[W_NEXT] = sc[WAIT_FREE]
     sc[WAIT_FREE] = w
-    _finish(sc, cl, ev, work, out, record, end, outcome, cause)
+    finish(sc, cl, ev, work, out, record, end, outcome, cause)
 
 
 @compiled
@@ -387,7 +393,7 @@ def _settle(until: Any, cut: Any, sc: Any, cl: Any, ev: Any, work: Any, out: Any
     first = min(end, deadline)
     if cut <= first:
         row[O_SETTLED] = 1
-        _finish(sc, cl, ev, work, out, row, cut, _EOF if row[O_START] < cut else _RESET, _C_CUT)
+        finish(sc, cl, ev, work, out, row, cut, _EOF if row[O_START] < cut else _RESET, _C_CUT)
     elif first < until:
         row[O_SETTLED] = 1
         outcome = _OK
@@ -395,7 +401,7 @@ def _settle(until: Any, cut: Any, sc: Any, cl: Any, ev: Any, work: Any, out: Any
         if end > deadline:
             outcome = _REQUEST_TIMEOUT
             cause = _C_OVERLOAD if row[O_START] > row[O_CONNECTED] else _C_SLOW
-        _finish(sc, cl, ev, work, out, row, first, outcome, cause)
+        finish(sc, cl, ev, work, out, row, first, outcome, cause)
 
 
 @compiled
@@ -431,6 +437,24 @@ def _icmp_sent(cl: Any, flat: Any, t: Any) -> Any:
 
 
 @compiled
+def client_gone(sv: Any, cl: Any, flat: Any) -> Any:
+    """R18b: whether the node of a source has no power."""
+    node = cl.node[flat]
+    return node >= 0 and sv.nodes[node] == _DOWN
+
+
+@compiled
+def link_lost(sv: Any, cl: Any, flat: Any, server: Any) -> Any:
+    """R18: whether nothing gets from a source to a server."""
+    a = cl.node[flat]
+    b = sv.node[server]
+    on_one_node = a == b
+    if on_one_node or a == ON_SERVERS_NODE:
+        return False
+    return (a >= 0 and sv.nodes[a] != _UP) or (b >= 0 and sv.nodes[b] != _UP)
+
+
+@compiled
 def _wait_on(sc: Any, cl: Any, ev: Any, work: Any, w: Any) -> None:
     """Put the next thing that can happen to a connecting request on the heap (R8, R10)."""
     row = work.wait[w]
@@ -447,7 +471,7 @@ def _wait_on(sc: Any, cl: Any, ev: Any, work: Any, w: Any) -> None:
         if syn < at:
             at = syn
             rank = _SYN
-    push(sc, ev, at, rank, client, row[W_REQUEST], _K_WAIT, w, 0)
+    push(sc, ev, at, rank, client, row[W_REQUEST], K_WAIT, w, 0)
 
 
 @compiled
@@ -473,7 +497,11 @@ def _syn(
     row[W_SYNS] += 1
     outcome = 0
     cause = _C_NONE
-    if row[W_STICKY] == 0:
+    if sc[NODES_AWAY] > 0 and client_gone(sv, cl, flat):
+        outcome = _NOT_SENT
+        cause = _C_NODE
+        row[W_SYNS] -= 1
+    elif row[W_STICKY] == 0:
         if cl.reach[client] == _R_NONE:
             outcome = _UNREACHABLE
             cause = _C_NOT_ROUTED
@@ -512,7 +540,9 @@ def _syn(
     if row[W_STICKY] == 1:
         state = sv.state[server]
         stale = _C_RESOLVER if cl.reach[client] == _R_PINNED else _C_STALE
-        if state == _LISTENING:
+        if sc[NODES_AWAY] > 0 and state != _UNBORN and link_lost(sv, cl, flat, server):
+            row[W_CAUSE] = _C_NODE
+        elif state == _LISTENING:
             service = work.wait_service[w, cl.law[client, sv.group[server]]]
             start = _place(sv, server, t, service)
             if start >= 0:
@@ -549,7 +579,7 @@ def _syn(
             if vanished_after >= 0 and row[W_FAIL_AT] == NEVER:
                 row[W_FAIL_AT] = t + vanished_after
     if outcome != 0:
-        _give_up(sc, cl, ev, work, out, w, t, outcome, cause)
+        give_up(sc, cl, ev, work, out, w, t, outcome, cause)
     else:
         _wait_on(sc, cl, ev, work, w)
 
@@ -587,7 +617,7 @@ def _heap_event(
         if rank == _COMPLETION:
             outcome = _UNREACHABLE
             cause = _C_RESOLVER if cl.reach[client] == _R_PINNED else _C_STALE
-        _give_up(sc, cl, ev, work, out, a, t, outcome, cause)
+        give_up(sc, cl, ev, work, out, a, t, outcome, cause)
 
 
 @compiled
@@ -648,6 +678,15 @@ def _job_event(
 
 
 @compiled
+def forget_work(sv: Any, server: Any) -> None:
+    """R14, R18c: workers become free and the queue empty."""
+    for w in range(sv.workers[sv.group[server]]):
+        sv.free[server, w] = 0
+    sv.ring_len[server] = 0
+    sv.last_end[server] = -1
+
+
+@compiled
 def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
     """Apply the next row of the truth (R11, R14)."""
     k = sc[TRUTH_AT]
@@ -670,10 +709,7 @@ def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
         c = rows.cut_next[server]
         rows.cut_next[server] = c + 1
         sv.next_cut[server] = rows.cut_t[c + 1] if c + 1 < rows.cut_at[server + 1] else NEVER
-        for w in range(sv.workers[sv.group[server]]):
-            sv.free[server, w] = 0
-        sv.ring_len[server] = 0
-        sv.last_end[server] = -1
+        forget_work(sv, server)
     sv.state[server] = now
     if (was == _LISTENING) != (now == _LISTENING):
         step = 1 if now == _LISTENING else -1
@@ -722,6 +758,7 @@ def run_window(
     open_room = len(work.open) - 2
     out_room = len(out.rows) - 4
     keep = out.keep[0]
+    away = sc[NODES_AWAY] > 0
     float_bits = out.bits.view(np.int64)
     if sc[WINDOW_OPENED] == 0:
         if sc[HEAP_SIZE] + sc[OPEN_SIZE] > heap_room:
@@ -831,7 +868,12 @@ def run_window(
                     if n > 0:
                         at = np.int64(((route & LOW) * np.uint64(n)) >> np.uint64(32))
                         server = np.int64(rows.version_servers[low + at])
-            if server >= 0 and sv.state[server] == _LISTENING and sv.queue[sv.group[server]] < 0:
+            if (
+                server >= 0
+                and sv.state[server] == _LISTENING
+                and sv.queue[sv.group[server]] < 0
+                and not (away and (client_gone(sv, cl, flat) or link_lost(sv, cl, flat, server)))
+            ):
                 # the common case: accepted at once, unlimited places
                 group = sv.group[server]
                 service = sl.service[client, cl.law[client, group], i]

@@ -27,12 +27,23 @@ Array = Any  # a NumPy array; kernels are typed by Numba from what they are give
 HIST_BINS = 64 * 64
 JOB_CLIENT = 1 << 31
 N_OUTCOMES = 12
-N_CAUSES = 11
+N_CAUSES = 12
 OUT_COLUMNS = 13
 
 # places in the int64 array of scalars
 SCALARS = 16
-HEAP_SIZE, WAIT_FREE, OPEN_SIZE, OUT_SIZE, TRUTH_AT, BELIEF_AT, RESOLVED, LOG_SIZE, WINDOW_OPENED = range(9)
+(
+    HEAP_SIZE,
+    WAIT_FREE,
+    OPEN_SIZE,
+    OUT_SIZE,
+    TRUTH_AT,
+    BELIEF_AT,
+    RESOLVED,
+    LOG_SIZE,
+    WINDOW_OPENED,
+    NODES_AWAY,
+) = range(10)
 
 
 class Servers(NamedTuple):
@@ -41,7 +52,8 @@ class Servers(NamedTuple):
     state int8; group int32; next_cut, last_end int64; accepted int64; free int64 (n, max workers), next
     instants at which a worker is free; ring int64 (flat), starts of waiting requests; ring_at int64 (n + 1,),
     where a server's ring begins; ring_head, ring_len int32; views_at int32 (n + 1,), views int32, CSR;
-    listening int32 (n_views,), servers of a view that listen now.
+    listening int32 (n_views,), servers of a view that listen now. node int32, -1 where not placed.
+    Per node: nodes int8, `NodeState`.
     Per group: workers, queue int32; full int8.
     """
 
@@ -61,12 +73,14 @@ class Servers(NamedTuple):
     workers: Array
     queue: Array
     full: Array
+    node: Array
+    nodes: Array
 
 
 class Clients(NamedTuple):
     """Per client, and per source (flat, a client's sources begin at source_at[client]).
 
-    icmp_tokens, icmp_last, target (server or -1), resolves (count), phase int64/int32 per source;
+    icmp_tokens, icmp_last, target (server or -1), resolves (count), phase, node int64/int32 per source;
     pair int32 per source: place in `current` of what its observer believes; resolver_pair per client.
     law int32 (n_clients, n_groups): which service-time law of the client's slot a group uses.
     """
@@ -93,6 +107,7 @@ class Clients(NamedTuple):
     icmp_last: Array
     target: Array
     resolves: Array
+    node: Array
     law: Array
 
 

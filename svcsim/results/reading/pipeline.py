@@ -35,6 +35,7 @@ class Stage(IntEnum):
     QUEUE = 10
     SERVICE = 11
     NETWORK = 12
+    NODE = 13
 
 
 STAGE_NAMES = (
@@ -51,6 +52,7 @@ STAGE_NAMES = (
     "queue",
     "service",
     "network",
+    "node",
 )
 """The stages as tables and scenario keys spell them."""
 

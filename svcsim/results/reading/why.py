@@ -33,6 +33,7 @@ for _cause, _stage in (
     (Cause.SLOW_SERVICE, Stage.SERVICE),
     (Cause.IP_REUSED, Stage.RESOLVER),
     (Cause.NOT_ROUTED, Stage.NETWORK),
+    (Cause.NODE_LOST, Stage.NODE),
 ):
     _STAGE_OF_CAUSE[_cause] = _stage
 
@@ -47,6 +48,7 @@ _RULE_OF_CAUSE = {
     Cause.SLOW_SERVICE: "R15",
     Cause.IP_REUSED: "R10",
     Cause.NOT_ROUTED: "R6",
+    Cause.NODE_LOST: "R18",
 }
 
 
