@@ -25,7 +25,7 @@ class DaemonSetController:
         daemon.sync_queued = True
         plane = self._plane
         lag = plane.dice.lag("controller", f"daemonset/{daemon.workload.key}")
-        plane.loop.at(plane.loop.now + lag, self._sync, daemon)
+        plane.loop.at(plane.awake("daemonset", plane.loop.now + lag), self._sync, daemon)
 
     def _sync(self, daemon: DaemonSet) -> None:
         daemon.sync_queued = False

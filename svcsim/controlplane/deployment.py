@@ -30,7 +30,7 @@ class DeploymentController:
         plane = self._plane
         name = f"deployment/{deployment.workload.key}"
         lag = plane.dice.lag("controller", name) + (plane.dice.lag("api", name) if own_write else 0)
-        plane.loop.at(plane.loop.now + lag, self._sync, deployment)
+        plane.loop.at(plane.awake("deployment", plane.loop.now + lag), self._sync, deployment)
 
     def _sync(self, deployment: Deployment) -> None:
         deployment.sync_queued = False

@@ -31,12 +31,13 @@ class Change:
 
 @dataclass(kw_only=True, eq=False)
 class ServiceState:
-    """A Service and what its slices say."""
+    """A Service and what its slices say; sandboxes: of each pod listed, which one's address it is."""
 
     index: int
     service: Service
     pods: dict[int, Pod] = field(default_factory=dict)
     slices: dict[int, Conditions] = field(default_factory=dict)
+    sandboxes: dict[int, int] = field(default_factory=dict)
     busy: bool = False
     dirty_since_ns: int = -1
 
@@ -65,20 +66,46 @@ class EndpointSliceController:
         """A sync begins: it reads the pods as they are now."""
         plane = self._plane
         state.busy = True
+        at = plane.awake("endpointslice", plane.loop.now)
+        if at > plane.loop.now:
+            plane.loop.at(at, self._start, state)
+            return
         since = state.dirty_since_ns
         state.dirty_since_ns = -1
         read = self.read(state)
         lag = plane.dice.lag("endpointSlice", f"service/{state.service.key}")
-        plane.loop.at(plane.loop.now + lag, self._written, state, read, since, plane.loop.now)
+        sandboxes = self.sandboxes(state, read)
+        plane.loop.at(
+            plane.awake("endpointslice", plane.loop.now + lag),
+            self._written,
+            state,
+            read,
+            sandboxes,
+            since,
+            plane.loop.now,
+        )
 
-    def _written(self, state: ServiceState, read: dict[int, Conditions], since_ns: int, sync_ns: int) -> None:
+    def _written(
+        self,
+        state: ServiceState,
+        read: dict[int, Conditions],
+        sandboxes: dict[int, int],
+        since_ns: int,
+        sync_ns: int,
+    ) -> None:
         plane = self._plane
         state.busy = False
-        if read != state.slices:
+        if read != state.slices or sandboxes != state.sandboxes:
             state.slices = read
+            state.sandboxes = sandboxes
             plane.slices_written(state, since_ns, sync_ns)
         if state.dirty_since_ns >= 0:
             self._start(state)
+
+    @staticmethod
+    def sandboxes(state: ServiceState, read: dict[int, Conditions]) -> dict[int, int]:
+        """Which sandbox of each pod listed its address belongs to, as the API server shows it now."""
+        return {uid: state.pods[uid].sandbox_shown for uid in read}
 
     @staticmethod
     def read(state: ServiceState) -> dict[int, Conditions]:

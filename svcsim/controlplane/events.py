@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from svcsim.controlplane.nodepool import NodePool
 from svcsim.controlplane.objects import Pod
 from svcsim.dataplane.contract import NEVER
 from svcsim.kube import ObjectKey
@@ -13,7 +14,10 @@ from svcsim.scenario import (
     Crash,
     Delete,
     Drain,
+    Fail,
     Kill,
+    Partition,
+    Recover,
     Rollout,
     Scale,
     Scenario,
@@ -21,6 +25,7 @@ from svcsim.scenario import (
     StopProxy,
     Uncordon,
     Unready,
+    Upgrade,
 )
 
 if TYPE_CHECKING:
@@ -58,23 +63,35 @@ class Events:
         for number, event in enumerate(plane.scenario.events):
             if event.at_ns >= plane.scenario.duration_ns:
                 continue
+            asked_ns = plane.awake("kube-apiserver", event.at_ns)
             match event:
                 case Rollout():
-                    plane.loop.at(event.at_ns, self._rollout, event)
+                    plane.loop.at(asked_ns, self._rollout, event)
                 case Scale():
-                    plane.loop.at(event.at_ns, self._scale, event)
+                    plane.loop.at(asked_ns, self._scale, event)
                 case Delete():
-                    plane.loop.at(event.at_ns, self._delete, event, number)
+                    plane.loop.at(asked_ns, self._delete, event, number)
                 case Crash() | Kill():
                     plane.loop.at(event.at_ns, self._crash, event, number)
                 case Cordon():
-                    plane.loop.at(event.at_ns, plane.disruption.cordon, nodes[event.node])
+                    plane.loop.at(asked_ns, plane.disruption.cordon, nodes[event.node])
                 case Uncordon():
-                    plane.loop.at(event.at_ns, plane.disruption.uncordon, nodes[event.node])
+                    plane.loop.at(asked_ns, plane.disruption.uncordon, nodes[event.node])
                 case Drain():
-                    plane.loop.at(event.at_ns, plane.disruption.drain, nodes[event.node])
+                    plane.loop.at(asked_ns, plane.disruption.drain, nodes[event.node])
                 case Unready():
                     plane.loop.at(event.at_ns, self._unready, event, number)
+                case Fail():
+                    plane.loop.at(event.at_ns, plane.node_lifecycle.fail, nodes[event.node])
+                case Partition():
+                    plane.loop.at(event.at_ns, plane.node_lifecycle.partition, nodes[event.node])
+                    if event.for_ns is not None:
+                        end_ns = event.at_ns + event.for_ns
+                        plane.loop.at(end_ns, plane.node_lifecycle.recover, nodes[event.node])
+                case Recover():
+                    plane.loop.at(event.at_ns, plane.node_lifecycle.recover, nodes[event.node])
+                case Upgrade():
+                    plane.loop.at(asked_ns, NodePool(plane, event).begin)
 
     def _rollout(self, event: Rollout) -> None:
         plane = self._plane

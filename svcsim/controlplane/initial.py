@@ -131,6 +131,8 @@ class Initial:
         pod.created_ns = pod.admitted_ns = pod.started_ns = pod.ready_since_ns = -age
         pod.ip = (adopted.ip if adopted is not None and adopted.ip else None) or plane.next_ip(node)
         pod.has_ip = True
+        pod.sandboxes = pod.sandbox_shown = 1
+        pod.gated_ns = 0
         pod.ready = True
         plane.address_given(pod)
         for run in pod.containers:

@@ -2,12 +2,14 @@
 
 A container's end is noticed at the node's next relist (pleg/generic.go: a second after the last one ended); a
 node's relist phase is drawn once. What the kubelet decides becomes visible at the API server through one
-queue to a node, a patch after the other (status_manager.go), each taking a `status` lag.
+queue to a node, a patch after the other (status_manager.go), each taking a `status` lag. A node that is cut
+off keeps its patches until it has reconnected; one without power forgets everything (`nodelifecycle`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from svcsim.controlplane.loop import SECOND
 from svcsim.controlplane.objects import ContainerRun, Pod
@@ -24,6 +26,7 @@ RELIST_NS = SECOND + 900_000  # measured: a second, and 0.9 ms for the relist it
 REPROBE_MISSED = 0.018  # measured: share of starts whose relist brings no probe
 WAITING_SHOWN = 0.73  # measured: share of starts whose waiting state is patched on its own
 MIN_GRACE_NS = 2 * SECOND
+STATUS_BATCH_NS = 10 * SECOND  # status_manager.go syncPeriod
 BACKOFF_NS = 10 * SECOND
 BACKOFF_MAX_NS = 300 * SECOND
 
@@ -37,6 +40,9 @@ class Kubelet:
             int(plane.dice.unit(Purpose.PHASE, f"relist/{node.name}") * RELIST_NS) for node in plane.nodes
         ]
         self._status_free = [0] * len(plane.nodes)
+        self._power = [0] * len(plane.nodes)
+        self._away: set[int] = set()
+        self._held: dict[int, list[tuple[Callable[..., Any], Pod]]] = {}
 
     def relist_after(self, node: int, t_ns: int) -> int:
         """The node's first relist at or after t_ns."""
@@ -47,22 +53,105 @@ class Kubelet:
         plane = self._plane
         begin = max(plane.loop.now, self._status_free[pod.node])
         self._status_free[pod.node] = begin + plane.dice.lag("status", f"node/{plane.nodes[pod.node].name}")
-        return self._status_free[pod.node]
+        return plane.awake("kube-apiserver", self._status_free[pod.node])
+
+    def _patch(self, pod: Pod, do: Callable[..., Any]) -> None:
+        """do(pod) when a patch asked for now is visible, or after the node has reconnected."""
+        if pod.node in self._away:
+            self._held.setdefault(pod.node, []).append((do, pod))
+        else:
+            self._at(pod, self._patched(pod), do, pod)
+
+    def _at(self, pod: Pod, t_ns: int, do: Callable[..., Any], *args: Any) -> None:
+        """do(*args) at t_ns, unless the pod's node has lost its power by then."""
+        self._plane.loop.at(t_ns, self._if_powered, pod.node, self._power[pod.node], do, args)
+
+    def _if_powered(self, node: int, power: int, do: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        if self._power[node] == power:
+            do(*args)
+
+    # -- nodes that are lost, and come back
+
+    def cut_off(self, node: int) -> None:
+        """The node reaches the API server no more; its pods run on."""
+        self._away.add(node)
+
+    def reconnected(self, node: int) -> None:
+        """Held patches go out; what happened meanwhile is seen: bindings, deletions, readiness taken away."""
+        plane = self._plane
+        self._away.discard(node)
+        for do, pod in self._held.pop(node, []):
+            self._patch(pod, do)
+        for pod in plane.pods:
+            if pod.node != node or pod.gone:
+                continue
+            if pod.admitted_ns == -1 and not pod.deleting:
+                self.bound(pod)
+            elif pod.deleting and not pod.terminating:
+                self.deletion_seen(pod)
+            elif not pod.terminal and pod.has_ip:
+                phase = int(
+                    plane.dice.unit(Purpose.PHASE, f"status/{plane.nodes[node].name}") * STATUS_BATCH_NS
+                )
+                plane.loop.at(
+                    first_tick(phase, STATUS_BATCH_NS, plane.loop.now), self._patch, pod, self._patch_ready
+                )
+
+    def power_lost(self, node: int) -> None:
+        """Everything that ran on the node is gone without a word, and so is what the kubelet meant to do."""
+        plane = self._plane
+        self._away.add(node)
+        self._power[node] += 1
+        self._held.pop(node, None)
+        for pod in plane.pods:
+            if pod.node != node or pod.gone:
+                continue
+            for run in pod.containers:
+                if run.running and run.listening_ns >= plane.loop.now and run.listen_handle is not None:
+                    plane.timeline.cancel(run.listen_handle)
+                run.running = run.accepting = run.ready = False
+                run.life += 1
+            pod.admitted_ns = -1
+            if pod.addressed:
+                plane.address_released(pod, reused=False)
+
+    def booted(self, node: int) -> None:
+        """The machine is up again: pods that were deleted go, the others start anew (kubelet `syncPod`)."""
+        plane = self._plane
+        self._away.discard(node)
+        self._status_free[node] = plane.loop.now
+        self._phase[node] = int(plane.loop.now % RELIST_NS)
+        for pod in plane.pods:
+            if pod.node != node or pod.gone:
+                continue
+            if pod.deleting or pod.terminating:
+                self._patch(pod, plane.pod_gone)
+            elif pod.terminal:
+                continue
+            elif pod.template.restart_policy == "Never" and pod.started_ns != -1:
+                self._patch(pod, self._show_terminal)
+            else:
+                if pod.ready:
+                    self._patch(pod, self._patch_ready)
+                pod.restarts += pod.started_ns != -1
+                self.bound(pod)
 
     # -- start
 
     def bound(self, pod: Pod) -> None:
         """The pod was bound to its node."""
         plane = self._plane
-        plane.loop.at(plane.loop.now + plane.dice.lag("kubelet", f"admit/{pod.name}"), self._admit, pod)
+        if pod.node in self._away:
+            return
+        self._at(pod, plane.loop.now + plane.dice.lag("kubelet", f"admit/{pod.name}"), self._admit, pod)
 
     def _admit(self, pod: Pod) -> None:
         plane = self._plane
-        if pod.terminating or pod.gone:
+        if pod.terminating or pod.gone or pod.admitted_ns != -1:
             return
         pod.admitted_ns = plane.loop.now
         delay = plane.dice.lag("pull", pod.name) + plane.dice.lag("start", pod.name)
-        plane.loop.at(plane.loop.now + delay, self._start, pod)
+        self._at(pod, plane.loop.now + delay, self._start, pod)
 
     def _start(self, pod: Pod) -> None:
         """The sandbox is up: the pod has an address, and its containers run."""
@@ -70,7 +159,10 @@ class Kubelet:
         if pod.terminating or pod.gone:
             return
         now = plane.loop.now
+        if pod.started_ns != -1:
+            plane.new_servers(pod)
         pod.started_ns = now
+        pod.sandboxes += 1
         pod.ip = plane.next_ip(pod.node)
         plane.address_given(pod)
         for run in pod.containers:
@@ -78,12 +170,12 @@ class Kubelet:
             self._run(pod, run)
         if plane.dice.unit(Purpose.PHASE, f"waiting/{pod.name}") < WAITING_SHOWN:
             self._patched(pod)
-        plane.loop.at(self._patched(pod), self._show_running, pod)
+        self._patch(pod, self._show_running)
 
     def _show_running(self, pod: Pod) -> None:
         if pod.gone or pod.terminal:
             return
-        if not pod.has_ip:
+        if not pod.has_ip or pod.sandboxes > 1:
             self._patch_ready(pod)
 
     def _run(self, pod: Pod, run: ContainerRun) -> None:
@@ -178,17 +270,34 @@ class Kubelet:
 
     def _show_readiness(self, pod: Pod) -> None:
         """PATCH the pod's Ready condition."""
-        self._plane.loop.at(self._patched(pod), self._patch_ready, pod)
+        self._patch(pod, self._patch_ready)
 
     def _patch_ready(self, pod: Pod) -> None:
         ready = all(run.ready for run in pod.containers) and not pod.terminal
-        if pod.gone or (pod.has_ip and ready == pod.ready):
+        if ready and pod.template.readiness_gates:
+            ready = self._gates_true(pod)
+        if pod.gone or (pod.has_ip and ready == pod.ready and pod.sandboxes == pod.sandbox_shown):
             return
         pod.has_ip = True
+        pod.sandbox_shown = pod.sandboxes
         if ready != pod.ready:
             pod.ready = ready
             pod.ready_since_ns = self._plane.loop.now
         self._plane.pod_changed(pod)
+
+    def _gates_true(self, pod: Pod) -> bool:
+        """Readiness gates: whoever sets them looks once all containers are ready, and takes its time."""
+        plane = self._plane
+        if pod.gated_ns < 0 and not pod.gate_asked:
+            pod.gate_asked = True
+            law = pod.containers[0].behaviour.readiness_gate
+            delay = plane.dice.duration(law, f"gate/{pod.name}", pod.sandboxes)
+            self._at(pod, plane.loop.now + delay, self._gate_passed, pod)
+        return pod.gated_ns >= 0
+
+    def _gate_passed(self, pod: Pod) -> None:
+        pod.gated_ns = self._plane.loop.now
+        self._show_readiness(pod)
 
     # -- crash and restart
 
@@ -250,7 +359,7 @@ class Kubelet:
         restart = pod.template.restart_policy
         if restart == "Never":
             if all(not other.running for other in pod.containers):
-                plane.loop.at(self._patched(pod), self._show_terminal, pod)
+                self._patch(pod, self._show_terminal)
             return
         backoff = 0 if run.restarts == 0 else min(BACKOFF_NS << (run.restarts - 1), BACKOFF_MAX_NS)
         run.restarts += 1
@@ -277,7 +386,9 @@ class Kubelet:
     def deletion_seen(self, pod: Pod) -> None:
         """deletionTimestamp is visible; the kubelet acts after its lag (kuberuntime `killContainer`)."""
         plane = self._plane
-        plane.loop.at(plane.loop.now + plane.dice.lag("kubelet", f"kill/{pod.name}"), self._terminate, pod)
+        if pod.node in self._away:
+            return
+        self._at(pod, plane.loop.now + plane.dice.lag("kubelet", f"kill/{pod.name}"), self._terminate, pod)
 
     def _terminate(self, pod: Pod) -> None:
         plane = self._plane
@@ -286,7 +397,7 @@ class Kubelet:
         pod.terminating = True
         now = plane.loop.now
         if not pod.ip:
-            plane.loop.at(self._patched(pod), plane.pod_gone, pod)
+            self._patch(pod, plane.pod_gone)
             return
         grace = pod.template.termination_grace_period_seconds * SECOND
         for run in pod.containers:
@@ -358,15 +469,15 @@ class Kubelet:
         pod.ended_seen = True
         plane = self._plane
         now = plane.loop.now
-        plane.loop.at(now + plane.dice.lag("teardown", pod.name), plane.address_released, pod)
+        self._at(pod, now + plane.dice.lag("teardown", pod.name), plane.address_released, pod)
         stopped = now + plane.dice.lag("stop", pod.name)
-        plane.loop.at(stopped, self._stopped, pod)
-        plane.loop.at(self.relist_after(pod.node, stopped), self._remove, pod)
+        self._at(pod, stopped, self._stopped, pod)
+        self._at(pod, self.relist_after(pod.node, stopped), self._remove, pod)
 
     def _stopped(self, pod: Pod) -> None:
         """The sandbox is down: the pod's phase becomes Succeeded or Failed."""
-        self._plane.loop.at(self._patched(pod), self._show_terminal, pod)
+        self._patch(pod, self._show_terminal)
 
     def _remove(self, pod: Pod) -> None:
         """The relist after it finds nothing left: the kubelet deletes the object."""
-        self._plane.loop.at(self._patched(pod), self._plane.pod_gone, pod)
+        self._patch(pod, self._plane.pod_gone)

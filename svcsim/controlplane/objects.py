@@ -40,7 +40,10 @@ class Pod:
 
     name: its address for draws and tables, (workload, revision, creation ordinal). ready_since_ns: may be
     negative, before the run. ports_unlistened: servers that stand for Service ports nobody listens on.
-    wanted_node: the one node it may go to, -1 for any. keeper: wakes a controller other than a ReplicaSet's.
+    addressed: its present sandbox has its address. sandboxes: how many it had; sandbox_shown: the last one
+    that the API server knows. gated_ns: when its readiness gates became true, -1 before; gate_asked: whoever
+    sets them has been told to look. wanted_node: the one node it may go to, -1 for any. keeper: wakes a
+    controller other than a ReplicaSet's.
     """
 
     name: str
@@ -63,6 +66,11 @@ class Pod:
     started_ns: int = -1
     terminating: bool = False
     ended_seen: bool = False
+    addressed: bool = False
+    sandboxes: int = 0
+    sandbox_shown: int = 0
+    gated_ns: int = -1
+    gate_asked: bool = False
     ports_unlistened: list[int] = field(default_factory=list)
     restarts: int = 0
     revision: int = 1

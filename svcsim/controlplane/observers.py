@@ -2,7 +2,8 @@
 
 Three kinds of observer: node proxies (watch, then kube-proxy's run loop), direct watchers (the resolver, and
 each source of a client that watches: watch lag only) and the pods themselves (loopback: no lag).
-A watch delivers in order: an arrival is never before the arrival of an earlier write.
+A watch delivers in order: an arrival is never before the arrival of an earlier write. What watches on a node
+that is cut off has what is written meanwhile when it has reconnected.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from svcsim.controlplane.kubeproxy import ProxyLoops
 from svcsim.controlplane.lags import Dice, units_at
+from svcsim.dataplane.contract import NEVER
 from svcsim.distributions import Distribution
 from svcsim.rng import Purpose
 from svcsim.timeline import Timeline
@@ -41,7 +43,8 @@ class Observers:
     """The observers of one replication.
 
     proxies: observer ids of node proxies. outages: by observer id of a proxy, when it is stopped. watchers:
-    of direct watchers. `versions` of a change apply to all.
+    of direct watchers. node_of_watcher: the node of a direct watcher that is on one (a proxy's is its
+    observer id). `versions` of a change apply to all.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Observers:
         min_sync_ns: int,
         watch: Distribution,
         sync: Distribution,
+        node_of_watcher: dict[int, int],
     ) -> None:
         self._timeline = timeline
         self._watch = watch
@@ -64,6 +68,8 @@ class Observers:
         self._ids = np.array([*proxies, *watchers], dtype=np.int64)
         names = [*proxies.values(), *watchers.values()]
         self._n_proxies = len(proxies)
+        self._node = np.array([*proxies, *(node_of_watcher.get(o, -1) for o in watchers)], dtype=np.int64)
+        self._blind = np.zeros(len(names), dtype=bool)
         self._watch_keys = np.array([dice.key(Purpose.LAG, f"watch/{n}") for n in names], dtype=np.uint64)
         self._sync_keys = np.array(
             [dice.key(Purpose.LAG, f"sync/{n}") for n in proxies.values()], dtype=np.uint64
@@ -74,7 +80,7 @@ class Observers:
             min_sync_ns=min_sync_ns,
             outages=[outages.get(node, []) for node in proxies],
         )
-        self._new: list[tuple[int, list[tuple[int, int]]]] = []
+        self._new: list[tuple[int, list[tuple[int, int]], npt.NDArray[np.bool_] | None]] = []
         self._changes: list[tuple[int, list[tuple[int, int]]]] = []
         self._last_arrival = np.zeros(len(names), dtype=np.int64)
         self._received: list[Int64] = []
@@ -88,7 +94,29 @@ class Observers:
 
     def written(self, t_ns: int, versions: list[tuple[int, int]]) -> None:
         """A Service's slices were written at t_ns: (view, version) of each list that it changed, if any."""
-        self._new.append((t_ns, versions))
+        self._new.append((t_ns, versions, self._blind.copy() if self._blind.any() else None))
+
+    def cut(self, node: int) -> None:
+        """What is on the node hears nothing of what is written from now on."""
+        self._blind |= self._node == node
+
+    def reconnect(self, node: int, t_ns: int) -> None:
+        """It lists what there is, and has it all at t_ns."""
+        self._arrive()
+        back = np.flatnonzero(self._blind & (self._node == node))
+        self._blind[back] = False
+        for k, received in enumerate(self._received):
+            for i in back[received[back] == NEVER].tolist():
+                received[i] = max(t_ns, int(self._last_arrival[i]))
+                if i >= self._n_proxies:
+                    self._believe_direct(k, i, int(received[i]))
+        self._last_arrival[back] = np.maximum(self._last_arrival[back], t_ns)
+
+    def _believe_direct(self, k: int, i: int, t_ns: int) -> None:
+        """A direct watcher takes what change k says."""
+        self._starts[k, i] = self._commits[k, i] = t_ns
+        for view, version in self._changes[k][1]:
+            self._timeline.belief(t_ns, int(self._ids[i]), view, version)
 
     def advance(self, until_ns: int) -> None:
         """Write the beliefs that begin before until_ns, and any later ones already certain."""
@@ -124,18 +152,19 @@ class Observers:
         units = units_at(self._watch_keys, np.full(len(self._ids), done, dtype=np.int64), len(new))
         lags = self._watch.quantile_ns(units.ravel()).reshape(units.shape).T
         self._grow(len(new))
-        for (t_ns, versions), lag in zip(new, lags, strict=True):
+        for (t_ns, versions, blind), lag in zip(new, lags, strict=True):
             arrival = np.maximum(t_ns + lag, self._last_arrival)
-            self._last_arrival = arrival
+            if blind is None:
+                self._last_arrival = arrival.copy()
+            else:
+                self._last_arrival = np.where(blind, self._last_arrival, arrival)
+                arrival = np.where(blind, NEVER, arrival)
             self._received.append(arrival)
             k = len(self._changes)
             self._changes.append((t_ns, versions))
-            direct = slice(self._n_proxies, None)
-            self._starts[k, direct] = arrival[direct]
-            self._commits[k, direct] = arrival[direct]
-            for view, version in versions:
-                for i in range(self._n_proxies, len(arrival)):
-                    self._timeline.belief(int(arrival[i]), int(self._ids[i]), view, version)
+            for i in range(self._n_proxies, len(arrival)):
+                if arrival[i] < NEVER:
+                    self._believe_direct(k, i, int(arrival[i]))
 
     def _grow(self, k: int) -> None:
         more = np.full((k, len(self._ids)), -1, dtype=np.int64)
@@ -146,6 +175,7 @@ class Observers:
         """All adoptions so far, one row to a change in the order written."""
         n = len(self._changes)
         received = np.stack(self._received) if n else np.empty((0, len(self._ids)), dtype=np.int64)
+        received = np.where(received == NEVER, -1, received)
         return Adoptions(
             observers=self._ids, received=received, sync_start=self._starts, committed=self._commits
         )

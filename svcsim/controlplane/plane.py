@@ -14,8 +14,10 @@ from svcsim.controlplane.initial import Initial
 from svcsim.controlplane.kubelet import Kubelet
 from svcsim.controlplane.lags import Dice
 from svcsim.controlplane.loop import SECOND, Loop
+from svcsim.controlplane.nodelifecycle import NodeLifecycle
 from svcsim.controlplane.objects import ContainerRun, DaemonSet, Deployment, Pod, ReplicaSet, StatefulSet
 from svcsim.controlplane.observers import Adoptions, Observers
+from svcsim.controlplane.pauses import Pauses
 from svcsim.controlplane.replicaset import ReplicaSetController
 from svcsim.controlplane.scheduler import Scheduler
 from svcsim.controlplane.statefulset import StatefulSetController
@@ -68,13 +70,14 @@ class ControlPlane:
         self.pods: list[Pod] = []
         self.servers: list[ServerInfo] = []
         self.warnings: list[str] = []
+        self.pauses = Pauses(scenario)
         self._dataplane = dataplane
         self._handed_ns = -1
         self._epoch_ns = int(dice.unit(Purpose.PHASE, "epoch") * SECOND)
         self._next_host: list[int] = [1] * len(self.nodes)
         self._placements: dict[tuple[ObjectKey, int], list[tuple[View, int, int]]] = {}
         self._selected: dict[tuple[ObjectKey, int], list[ServiceState]] = {}
-        self._server_of: dict[tuple[int, int], int] = {}
+        self._server_of: dict[tuple[int, int, int], int] = {}
         self._version: dict[int, int] = {}
         self._alive: dict[int, Pod] = {}
         self.changes: list[Change] = []
@@ -86,6 +89,7 @@ class ControlPlane:
         self.stateful_sets = StatefulSetController(self)
         self.daemon_sets = DaemonSetController(self)
         self.disruption = Disruption(self)
+        self.node_lifecycle = NodeLifecycle(self)
         self.kubelet = Kubelet(self)
         self.slices = EndpointSliceController(self, self.services)
         lag = scenario.lag
@@ -104,6 +108,7 @@ class ControlPlane:
             "min_sync_ns": proxy.min_sync_period_ns,
             "watch": watch,
             "sync": sync,
+            "node_of_watcher": topology.node_of_watcher,
         }
         self.slice_observers = Observers(
             proxies=topology.proxies,
@@ -151,6 +156,20 @@ class ControlPlane:
     def ask(self, server: int, what: Ask) -> int:
         """Ask the data plane about a server, as of the instant advanced to."""
         return self._dataplane.ask(server, what)
+
+    def awake(self, controller: str, t_ns: int) -> int:
+        """The first instant at or after t_ns at which a controller works (`pauses`)."""
+        return self.pauses.awake(controller, t_ns)
+
+    def cut_observers(self, node: int) -> None:
+        """What watches on this node hears of no write from now on."""
+        self.slice_observers.cut(node)
+        self.pod_observers.cut(node)
+
+    def reconnect_observers(self, node: int) -> None:
+        """What watches on this node lists anew now."""
+        self.slice_observers.reconnect(node, self.loop.now)
+        self.pod_observers.reconnect(node, self.loop.now)
 
     def warn_once(self, text: str) -> None:
         """Note something the user should know."""
@@ -211,19 +230,24 @@ class ControlPlane:
             ],
         )
         self.pods.append(pod)
+        self.new_servers(pod)
+        return pod
+
+    def new_servers(self, pod: Pod) -> None:
+        """Servers for a sandbox that will be: what clients may address in it."""
+        pod.ports_unlistened.clear()
         by_container: dict[int, list[int]] = {}
         for view, container, _ in self.placements(pod):
             by_container.setdefault(container, []).append(view.index)
         for container, views in by_container.items():
-            group = self.topology.group_ids[(workload, container)]
+            group = self.topology.group_ids[(pod.workload, container)]
             server = self.timeline.add_server(group, tuple(views))
             self.servers.append(ServerInfo(pod=pod, container=container, group=group))
-            self._server_of[(pod.uid, container)] = server
+            self._server_of[(pod.uid, pod.sandboxes + 1, container)] = server
             if container >= 0:
                 pod.containers[container].server = server
             else:
                 pod.ports_unlistened.append(server)
-        return pod
 
     def placements(self, pod: Pod) -> list[tuple[View, int, int]]:
         """(view, container, port) of each view that may list this pod."""
@@ -305,7 +329,9 @@ class ControlPlane:
 
     def address_given(self, pod: Pod) -> None:
         """The sandbox has an address, and a caller inside the pod may begin."""
+        pod.addressed = True
         for server in self._servers_of(pod):
+            self.timeline.place(server, pod.node)
             self.timeline.truth(self.loop.now, server, TruthKind.ADDRESS)
         self._alive[pod.uid] = pod
         self._self_views_changed(pod)
@@ -315,10 +341,13 @@ class ControlPlane:
         if self._alive.pop(pod.uid, None) is not None:
             self._self_views_changed(pod)
 
-    def address_released(self, pod: Pod) -> None:
+    def address_released(self, pod: Pod, *, reused: bool = True) -> None:
         """The sandbox is gone, its address answers no more, and may be given to somebody else later."""
+        if not pod.addressed:
+            return
+        pod.addressed = False
         self.sigterm(pod)
-        reuse = self.scenario.cluster.vanished_ip.reuse_after_ns
+        reuse = self.scenario.cluster.vanished_ip.reuse_after_ns if reused else None
         for server in self._servers_of(pod):
             self.timeline.truth(self.loop.now, server, TruthKind.RELEASE)
             if reuse is not None:
@@ -343,6 +372,7 @@ class ControlPlane:
         """Everything declared is programmed everywhere at t = 0."""
         for state in self.services:
             state.slices = self.slices.read(state)
+            state.sandboxes = self.slices.sandboxes(state, state.slices)
         for view in self.topology.views:
             version = self.timeline.add_version(self._list(view))
             self._version[view.index] = version
@@ -364,7 +394,7 @@ class ControlPlane:
                 pod = self.pods[uid]
                 for other, container, port in self.placements(pod):
                     if other is view:
-                        entry = (f"{pod.ip}:{port}", self._server_of[(uid, container)])
+                        entry = (f"{pod.ip}:{port}", self._server_of[(uid, state.sandboxes[uid], container)])
                         if said.ready:
                             ready.append(entry)
                         elif said.serving and said.terminating and view.kind == "proxy":
@@ -376,7 +406,8 @@ class ControlPlane:
                 if view.kind == "self" or listed:
                     for other, container, port in self.placements(pod):
                         if other is view:
-                            ready.append((f"{pod.ip}:{port}", self._server_of[(pod.uid, container)]))
+                            sandbox = pod.sandboxes if view.kind == "self" else pod.sandbox_shown
+                            ready.append((f"{pod.ip}:{port}", self._server_of[(pod.uid, sandbox, container)]))
         return tuple(server for _, server in sorted(ready or fallback))
 
     def _new_version(self, view: View) -> int | None:

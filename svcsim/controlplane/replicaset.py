@@ -74,7 +74,7 @@ class ReplicaSetController:
         rs.sync_queued = True
         plane = self._plane
         lag = plane.dice.lag("controller", f"replicaset/{rs.name}")
-        plane.loop.at(plane.loop.now + lag, self._sync, rs)
+        plane.loop.at(plane.awake("replicaset", plane.loop.now + lag), self._sync, rs)
 
     def _sync(self, rs: ReplicaSet) -> None:
         rs.sync_queued = False

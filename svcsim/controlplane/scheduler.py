@@ -26,7 +26,7 @@ class Scheduler:
         """A pod without a node was created."""
         plane = self._plane
         lag = plane.dice.lag("scheduler", pod.name)
-        plane.loop.at(plane.loop.now + lag, self._bind, pod)
+        plane.loop.at(plane.awake("scheduler", plane.loop.now + lag), self._bind, pod)
 
     def _bind(self, pod: Pod) -> None:
         plane = self._plane
@@ -46,12 +46,13 @@ class Scheduler:
         wanted = pod.template.node_name
         if pod.wanted_node >= 0:
             wanted = plane.nodes[pod.wanted_node].name
+        closed = plane.cordoned | plane.node_lifecycle.unreachable
         best: tuple[int, int] | None = None
         equal: list[int] = []
         for i, node in enumerate(plane.nodes):
             if wanted is not None and node.name != wanted:
                 continue
-            if (i in plane.cordoned and wanted is None) or self._pods[i] >= node.pods_limit:
+            if (i in closed and wanted is None) or self._pods[i] >= node.pods_limit:
                 continue
             score = (same[i], self._pods[i])
             if best is None or score < best:

@@ -29,7 +29,7 @@ class StatefulSetController:
         stateful.sync_queued = True
         plane = self._plane
         lag = plane.dice.lag("controller", f"statefulset/{stateful.workload.key}")
-        plane.loop.at(plane.loop.now + lag, self._sync, stateful)
+        plane.loop.at(plane.awake("statefulset", plane.loop.now + lag), self._sync, stateful)
 
     def _sync(self, stateful: StatefulSet) -> None:
         stateful.sync_queued = False

@@ -107,6 +107,7 @@ class Topology:
     proxies: dict[int, str] = field(default_factory=dict)
     slice_watchers: dict[int, str] = field(default_factory=dict)
     pod_watchers: dict[int, str] = field(default_factory=dict)
+    node_of_watcher: dict[int, int] = field(default_factory=dict)
     self_observer: int = -1
     observers_of_client: list[list[int]] = field(default_factory=list)
     resolver_of_client: list[int] = field(default_factory=list)
@@ -138,6 +139,7 @@ class Topology:
             elif client.resolve == "watch":
                 observers = list(range(top.n_observers, top.n_observers + len(nodes)))
                 watchers.update({o: f"{client.name}/{k}" for k, o in enumerate(observers)})
+                top.node_of_watcher.update(zip(observers, nodes, strict=True))
                 top.n_observers += len(nodes)
             else:
                 resolver = slice_resolver if view.service is not None else pod_resolver

@@ -18,6 +18,7 @@ STRATEGY: Final = "RollingUpdate"
 RESTART_POLICY: Final = "Always"
 GRACE_PERIOD_SECONDS: Final = 30
 POD_DELETION_COST: Final = 0
+UNREACHABLE_TOLERATION_SECONDS: Final = 300
 PROTOCOL: Final = "TCP"
 
 PROBE_INITIAL_DELAY_SECONDS: Final = 0
@@ -78,6 +79,11 @@ DEFAULTS: Final[tuple[Default, ...]] = (
     Default("ReplicationController.spec.replicas", REPLICAS, f"{_CORE} SetDefaults_ReplicationController"),
     Default("Pod.spec.restartPolicy", RESTART_POLICY, f"{_CORE} SetDefaults_PodSpec"),
     Default("Pod.spec.terminationGracePeriodSeconds", GRACE_PERIOD_SECONDS, f"{_CORE} SetDefaults_PodSpec"),
+    Default(
+        "Pod.spec.tolerations[node.kubernetes.io/unreachable].tolerationSeconds",
+        UNREACHABLE_TOLERATION_SECONDS,
+        "plugin/pkg/admission/defaulttolerationseconds/admission.go Admit",
+    ),
     Default(
         "Pod.metadata.annotations[controller.kubernetes.io/pod-deletion-cost]",
         POD_DELETION_COST,

@@ -91,7 +91,10 @@ class Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodTemplate:
-    """What every pod of a workload is made from: its containers first, then its native sidecars."""
+    """What every pod of a workload is made from: its containers first, then its native sidecars.
+
+    `unreachable_toleration_seconds`: how long a pod stays bound to a lost node, None for ever.
+    """
 
     labels: Mapping[str, str]
     containers: tuple[Container, ...]
@@ -104,6 +107,7 @@ class PodTemplate:
     host_network: bool = False
     pod_deletion_cost: int = defaults.POD_DELETION_COST
     init_containers: tuple[str, ...] = ()
+    unreachable_toleration_seconds: int | None = defaults.UNREACHABLE_TOLERATION_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

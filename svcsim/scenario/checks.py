@@ -10,7 +10,20 @@ from svcsim.clock import format_duration
 from svcsim.kube.manifests import ManifestSet
 from svcsim.kube.objects import Service, Workload
 from svcsim.kube.ports import resolve_port
-from svcsim.scenario.events import Crash, Delete, Event, Kill, NodeEvent, Rate, Rollout, Scale, Unready
+from svcsim.scenario.events import (
+    CONTROLLERS,
+    Crash,
+    Delete,
+    Event,
+    Kill,
+    NodeEvent,
+    PauseController,
+    Rate,
+    Rollout,
+    Scale,
+    Unready,
+    Upgrade,
+)
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.model import (
     ARRIVALS,
@@ -21,6 +34,7 @@ from svcsim.scenario.model import (
     VIAS,
     Client,
     Cluster,
+    WorkloadBehaviour,
 )
 from svcsim.scenario.resolve.lookup import Lookup
 
@@ -60,7 +74,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
         _check_reach(client, scenario.cluster, here, warnings)
         _check_target(client, scenario.manifests, lookup, here, warnings)
     names = {client.name: None for client in scenario.clients}
-    nodes = {node.name: None for node in scenario.cluster.nodes}
+    nodes = {node.name: node.zone for node in scenario.cluster.nodes}
     for event in scenario.events:
         _check_event(event, names, nodes, lookup, where / "events" / event.position)
     warnings += _never(scenario.events, scenario.duration_ns)
@@ -219,7 +233,7 @@ def _check_service(
 
 
 def _check_event(
-    event: Event, names: Mapping[str, None], nodes: Mapping[str, None], lookup: Lookup, where: Where
+    event: Event, names: Mapping[str, None], nodes: Mapping[str, str | None], lookup: Lookup, where: Where
 ) -> None:
     if event.at_ns < 0:
         raise (where / "at").error(event.at_ns, "ns must be >= 0")
@@ -232,6 +246,17 @@ def _check_event(
     if isinstance(event, NodeEvent):
         if event.node not in nodes:
             raise (where / event.kind).unknown(event.node, "node of the cluster", nodes)
+        return
+    if isinstance(event, Upgrade):
+        scopes = ["all", *nodes, *(f"zone:{zone}" for zone in dict.fromkeys(nodes.values()) if zone)]
+        if event.scope not in scopes:
+            raise (where / event.kind).unknown(event.scope, "node of the cluster, zone:NAME or all", scopes)
+        if event.count < 1:
+            raise (where / "count").error(event.count, "must be at least 1")
+        return
+    if isinstance(event, PauseController):
+        if event.controller not in CONTROLLERS:
+            raise (where / event.kind).unknown(event.controller, "controller that can be paused", CONTROLLERS)
         return
     assert isinstance(event, Rollout | Scale | Delete | Crash | Kill | Unready)
     target = lookup.owners.get(event.target)
@@ -292,6 +317,18 @@ def _behaviours(scenario: Scenario, lookup: Lookup) -> Iterator[str]:
         yield (
             f"{one_of(unknown)}: the manifest does not say how long the preStop hook runs; taken as 0s "
             f"(say it with workloads.{unknown[0].rpartition('/')[0]}.preStop)"
+        )
+    gated = [
+        str(owner.key)
+        for owner in lookup.owners.values()
+        if owner.template.readiness_gates
+        and scenario.behaviour(owner.key, owner.template.containers[0].name).readiness_gate
+        == WorkloadBehaviour().readiness_gate
+    ]
+    if gated:
+        yield (
+            f"{one_of(gated)}: readiness gates are taken as true at once; say how long whoever sets them "
+            f"takes with workloads.{gated[0]}.readinessGate"
         )
     paused = {
         str(event.target)

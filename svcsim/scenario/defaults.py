@@ -75,6 +75,13 @@ _ROWS: Final = (
         "assumed",
         "plugins walk through the whole range first",
     ),
+    Default(
+        "cluster.nodeMonitorGracePeriod",
+        None,
+        "duration",
+        "measured",
+        "50s since 1.32, 40s before: pkg/controller/nodelifecycle/config/v1alpha1/defaults.go",
+    ),
     Default("cluster.kernel", "6.8", "version", "assumed", "linear SYN retransmissions exist since 6.5"),
     Default(
         "lag.controller",
@@ -138,6 +145,13 @@ _ROWS: Final = (
     ),
     Default("lag.stop", _lognormal("60ms", "300ms"), "distribution", "assumed", "the sandbox is down"),
     Default(
+        "lag.reconnect",
+        {"uniform": {"low": "15s", "high": "30s"}},
+        "distribution",
+        "assumed",
+        "half a minute from a link's return to pods Ready again was recorded",
+    ),
+    Default(
         "lag.load",
         {"lognormal": {"median": 1.0, "p99": 2.66}},
         "factor",
@@ -158,6 +172,13 @@ _ROWS: Final = (
     Default("workloads.onSigterm", "exit", "kind", "assumed", "SIGTERM's default action"),
     Default("workloads.preStop", None, "duration", "assumed", "what the manifest says of its hook"),
     Default("workloads.age", None, "duration", "assumed", "what the pod's status says"),
+    Default(
+        "workloads.readinessGate",
+        {"constant": "0s"},
+        "distribution",
+        "assumed",
+        "whoever sets the pod's readiness gates does so at once",
+    ),
     Default("clients.arrivals", "poisson", "kind", "assumed", "many independent users"),
     Default("clients.resolve", "once", "kind", "assumed", "only with via: pod-ip"),
     Default(

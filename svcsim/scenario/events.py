@@ -12,6 +12,7 @@ from svcsim.scenario.defaults import default
 from svcsim.scenario.frozen import FrozenMap
 
 __all__ = [
+    "CONTROLLERS",
     "NODE_EVENTS",
     "NOT_YET_EVENTS",
     "REGISTRY",
@@ -20,15 +21,20 @@ __all__ = [
     "Delete",
     "Drain",
     "Event",
+    "Fail",
     "Kill",
     "NodeEvent",
+    "Partition",
+    "PauseController",
     "Rate",
+    "Recover",
     "Rollout",
     "Scale",
     "StartProxy",
     "StopProxy",
     "Uncordon",
     "Unready",
+    "Upgrade",
 ]
 
 _NOTHING: Final[Mapping[str, Any]] = FrozenMap()
@@ -154,19 +160,90 @@ class StartProxy(NodeEvent):
     kind: ClassVar[str] = "startProxy"
 
 
-_NODE_KINDS: tuple[type[NodeEvent], ...] = (Cordon, Uncordon, Drain, StopProxy, StartProxy)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fail(NodeEvent):
+    """The node loses its power: nothing on it lives, and nobody is told."""
+
+    kind: ClassVar[str] = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partition(NodeEvent):
+    """The node is cut off from everything else, until it recovers or for a while; what is on it runs on."""
+
+    kind: ClassVar[str] = "partition"
+    for_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recover(NodeEvent):
+    """A failed node has booted, or a partition is over."""
+
+    kind: ClassVar[str] = "recover"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade(Event):
+    """Nodes are drained, taken away and given back, `count` at a time.
+
+    scope: all, zone:NAME or a node. for_ns: how long a node is away once nothing is left to evict.
+    """
+
+    kind: ClassVar[str] = "upgrade"
+    scope: str
+    for_ns: int
+    count: int = default("events.count")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseController(Event):
+    """A controller, or the API server, stands still for a while."""
+
+    kind: ClassVar[str] = "pauseController"
+    controller: str
+    for_ns: int
+
+
+CONTROLLERS: Final = (
+    "deployment",
+    "replicaset",
+    "statefulset",
+    "daemonset",
+    "endpointslice",
+    "nodelifecycle",
+    "scheduler",
+    "kube-controller-manager",
+    "kube-apiserver",
+)
+"""What can be paused; kube-controller-manager is all controllers but the scheduler."""
+
+_NODE_KINDS: tuple[type[NodeEvent], ...] = (
+    Cordon,
+    Uncordon,
+    Drain,
+    StopProxy,
+    StartProxy,
+    Fail,
+    Partition,
+    Recover,
+)
 NODE_EVENTS: Final[Mapping[str, type[NodeEvent]]] = FrozenMap({cls.kind: cls for cls in _NODE_KINDS})
 """Kinds of events that name a node."""
 
-_KINDS: tuple[type[Event], ...] = (Rollout, Scale, Delete, Crash, Kill, Unready, Rate, *_NODE_KINDS)
+_KINDS: tuple[type[Event], ...] = (
+    Rollout,
+    Scale,
+    Delete,
+    Crash,
+    Kill,
+    Unready,
+    Rate,
+    *_NODE_KINDS,
+    Upgrade,
+    PauseController,
+)
 REGISTRY: Final[Mapping[str, type[Event]]] = FrozenMap({cls.kind: cls for cls in _KINDS})
 """Every kind of event by the key it is written with."""
 
-NOT_YET_EVENTS: Final = (
-    "fail",
-    "recover",
-    "partition",
-    "pauseController",
-    "selector",
-)
+NOT_YET_EVENTS: Final = ("selector",)
 """Kinds that a scenario may come to have, refused with what there is instead."""

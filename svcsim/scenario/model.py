@@ -63,6 +63,7 @@ _TIMEOUT_REQUEST: Final[int | None] = default_ns("clients.timeout.request")
 _ORIGIN: Final[str] = default("clients.from")
 _MAJOR, _MINOR = map(int, default("cluster.kernel").split("."))
 _KERNEL: Final[tuple[int, int]] = (_MAJOR, _MINOR)
+GRACE_SINCE_MINOR: Final = 32
 _HOST_NETWORK: Final[bool] = default("clients.hostNetwork")
 
 
@@ -106,7 +107,7 @@ class VanishedIP:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """The cluster that the manifests run in."""
+    """The cluster that the manifests run in; `node_monitor_grace_period_ns` is None for the version's own."""
 
     kubernetes_minor: int = int(default("cluster.kubernetes").split(".")[1])
     nodes: tuple[Node, ...] = named_nodes(default("cluster.nodes"))
@@ -114,6 +115,14 @@ class Cluster:
     pod_network: Literal["overlay", "routed"] = _POD_NETWORK
     vanished_ip: VanishedIP = VanishedIP()
     kernel: tuple[int, int] = _KERNEL
+    node_monitor_grace_period_ns: int | None = None
+
+    @property
+    def node_monitor_grace_ns(self) -> int:
+        """How long no lease may be renewed before a node is taken for lost."""
+        if self.node_monitor_grace_period_ns is not None:
+            return self.node_monitor_grace_period_ns
+        return (50 if self.kubernetes_minor >= GRACE_SINCE_MINOR else 40) * 10**9
 
 
 def _law(key: str) -> Distribution:
@@ -124,6 +133,7 @@ def _law(key: str) -> Distribution:
 
 _STARTUP = _law("workloads.startup")
 _SERVICE_TIME = _law("workloads.serviceTime")
+_READINESS_GATE = _law("workloads.readinessGate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +142,8 @@ class WorkloadBehaviour:
 
     `concurrency` and `queue` are None for unlimited; `lame_duck_ns` means something only for `lameDuck`;
     `pre_stop_ns` is how long a hook runs whose length the manifest does not tell; `age_ns` is the age of
-    its pods at t = 0, None for what their status says.
+    its pods at t = 0, None for what their status says; `readiness_gate` is how long it takes until their
+    readiness gates are true once their containers are ready.
     """
 
     startup: Distribution = _STARTUP
@@ -144,6 +155,7 @@ class WorkloadBehaviour:
     lame_duck_ns: int = 0
     pre_stop_ns: int | None = _PRE_STOP
     age_ns: int | None = _AGE
+    readiness_gate: Distribution = _READINESS_GATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

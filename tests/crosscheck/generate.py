@@ -69,10 +69,22 @@ class _Maker:
         containers = [self.container("app", 8080)]
         if self.chance(0.25):
             containers.append(self.container("side", 9090))
-        return {
-            "metadata": {"labels": labels},
-            "spec": {"terminationGracePeriodSeconds": self.pick(1, 2, 3, 10), "containers": containers},
+        spec: dict[str, Any] = {
+            "terminationGracePeriodSeconds": self.pick(1, 2, 3, 10),
+            "containers": containers,
         }
+        if self.chance(0.3):
+            spec["tolerations"] = [
+                {
+                    "key": "node.kubernetes.io/unreachable",
+                    "operator": "Exists",
+                    "effect": "NoExecute",
+                    "tolerationSeconds": self.pick(0, 1, 3),
+                }
+            ]
+        if self.chance(0.1):
+            spec["readinessGates"] = [{"conditionType": "target-health"}]
+        return {"metadata": {"labels": labels}, "spec": spec}
 
     def workload(self, name: str) -> tuple[dict, str]:
         labels = {"app": name}
@@ -109,6 +121,23 @@ class _Maker:
         return document, f"{kind.lower()}/{name}"
 
 
+def _node_event(m: _Maker, event: dict[str, Any]) -> dict:
+    """A node is lost or comes back, or a controller stands still."""
+    kind = m.pick("fail", "partition", "partition", "recover", "upgrade", "pauseController")
+    match kind:
+        case "partition" if m.chance(0.6):
+            return {**event, "partition": "node-1", "for": m.pick("500ms", "2s", "4s")}
+        case "upgrade":
+            return {**event, "upgrade": m.pick("all", "node-1"), "for": m.pick("1s", "3s")}
+        case "pauseController":
+            paused = m.pick(
+                "endpointslice", "replicaset", "kube-controller-manager", "kube-apiserver", "scheduler"
+            )
+            return {**event, "pauseController": paused, "for": m.pick("1s", "3s")}
+        case _:
+            return {**event, kind: "node-1"}
+
+
 def _service(m: _Maker, name: str, target: Any) -> dict:
     spec: dict[str, Any] = {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": target}]}
     if m.chance(0.15):
@@ -127,6 +156,8 @@ def _event(m: _Maker, at: float, key: str, clients: list[dict]) -> dict:
     kind = m.dice.choice(kinds)
     event: dict[str, Any] = {"at": f"{at}s"}
     match kind:
+        case "node" if m.chance(0.6):
+            return _node_event(m, event)
         case "node":
             return {
                 **event,
@@ -223,6 +254,8 @@ def random_scenario(seed: int) -> dict:
             "serviceTime": m.law(0, 5, 30, 200, 900),
             "onSigterm": m.pick("exit", "exit", "drain", "drain", "ignore", {"lameDuck": m.pick("1s", "3s")}),
         }
+        if m.chance(0.3):
+            behaviour["readinessGate"] = m.law(0, 300, 1000)
         if m.chance(0.6):
             behaviour["concurrency"] = m.pick(1, 1, 2, 3)
             if m.chance(0.6):
@@ -251,6 +284,7 @@ def random_scenario(seed: int) -> dict:
             "exit",
         ):
             lag[stage] = {"constant": m.pick("0ms", "100ms", "200ms")}
+    lag["reconnect"] = m.law(100, 700, 2500)
     vanished = m.pick(
         {"then": "unreachable", "after": m.pick("500ms", "3s")},
         {"then": "blackhole"},
@@ -270,6 +304,7 @@ def random_scenario(seed: int) -> dict:
             "podNetwork": m.pick("overlay", "overlay", "routed"),
             "vanishedIP": vanished,
             "kernel": m.pick("5.15", "6.8"),
+            "nodeMonitorGracePeriod": m.pick("1s", "2s", "40s"),
             "lag": lag,
         },
         "workloads": workloads,

@@ -141,10 +141,7 @@ POD_WARNINGS = [
         "tolerations: [{operator: Exists}]",
         "tolerations are not simulated: pods are spread over the nodes without them",
     ),
-    (
-        "readinessGates: [{conditionType: a}]",
-        "readinessGates are not simulated: the pod is ready when its containers are",
-    ),
+    ("readinessGates: [{conditionType: a}]", None),
     (
         "topologySpreadConstraints: [{maxSkew: 1, topologyKey: z, whenUnsatisfiable: DoNotSchedule}]",
         "topologySpreadConstraints are not simulated: pods are spread over the nodes without them",

@@ -418,7 +418,7 @@ def test_the_json_schema_is_valid_and_accepts_what_is_accepted() -> None:
         {"cluster": {"nodes": 0}},
         {"cluster": {"kubernetes": 1.34}},
         {"workloads": {"deployment/web": {"onSigterm": "explode"}}},
-        {"events": [{"at": "1s", "partition": "node-1"}]},
+        {"events": [{"at": "1s", "explode": "node-1"}]},
     ],
 )
 def test_the_json_schema_refuses_what_is_refused(changes: dict[str, Any]) -> None:

@@ -71,7 +71,7 @@ def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
     """Every place of the complete document, down to where a distribution or a template field starts."""
     if path:
         yield path
-    is_law = len(path) == 3 and (path[1] == "lag" or path[2] in ("startup", "serviceTime"))
+    is_law = len(path) == 3 and (path[1] == "lag" or path[2] in ("startup", "serviceTime", "readinessGate"))
     if is_law or path[:1] == ("manifests",) or (path and path[-1] == "set"):
         return
     if isinstance(value, dict):
@@ -92,7 +92,7 @@ def _acceptable(path: Path, fault: str) -> bool:
     """Whether a value of the table is no fault at this place."""
     if fault == "zero":
         in_lag = path[:2] == ("cluster", "lag") and len(path) == 3
-        law = in_lag or path[-1] in ("startup", "serviceTime")
+        law = in_lag or path[-1] in ("startup", "serviceTime", "readinessGate")
         return path in ZERO_IS_FINE or law or path[-1] == "at" or path[-1] == "replicas"
     if path in FREE_TEXT:
         return fault in ("NaN text", "negative text", "huge text", "words")
@@ -147,7 +147,11 @@ def _records() -> list[Path]:
 
 
 def _is_law(path: Path) -> bool:
-    return (path[:2] == ("cluster", "lag") and len(path) == 3) or path[-1] in ("startup", "serviceTime")
+    return (path[:2] == ("cluster", "lag") and len(path) == 3) or path[-1] in (
+        "startup",
+        "serviceTime",
+        "readinessGate",
+    )
 
 
 @pytest.mark.parametrize("path", _records(), ids=lambda path: dotted(path) or "scenario")

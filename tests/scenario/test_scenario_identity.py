@@ -123,6 +123,7 @@ def test_every_value_matters(path: tuple[str | int, ...]) -> None:
     document = complete()
     if path[-1] == "zone":
         document["clients"][0]["from"] = "nodes"
+        document["events"] = [event for event in document["events"] if "upgrade" not in event]
     if path[-1] in ("via", "to"):
         for key in ("resolve", "from", "port"):
             document["clients"][0].pop(key, None)

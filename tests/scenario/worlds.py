@@ -100,6 +100,7 @@ COMPLETE: dict[str, Any] = {
         "podNetwork": "routed",
         "vanishedIP": {"then": "blackhole", "after": "2s", "reuse": {"after": "30s"}},
         "kernel": "5.15",
+        "nodeMonitorGracePeriod": "10s",
         "lag": {
             "controller": "10ms",
             "api": "10ms",
@@ -114,6 +115,7 @@ COMPLETE: dict[str, Any] = {
             "exit": "1ms",
             "teardown": "30ms",
             "stop": "60ms",
+            "reconnect": "20s",
             "load": 1,
         },
     },
@@ -126,6 +128,7 @@ COMPLETE: dict[str, Any] = {
             "onSigterm": {"lameDuck": "5s"},
             "preStop": "4s",
             "age": "1h",
+            "readinessGate": {"exponential": {"mean": "3s"}},
         },
         "shop/rs/old/old": {"concurrency": 4, "queue": 12, "onSigterm": "drain"},
     },
@@ -158,6 +161,11 @@ COMPLETE: dict[str, Any] = {
         {"at": "73s", "drain": "n1"},
         {"at": "74s", "stopProxy": "n1"},
         {"at": "75s", "startProxy": "n1"},
+        {"at": "76s", "fail": "n1"},
+        {"at": "77s", "recover": "n1"},
+        {"at": "78s", "partition": "n1", "for": "9s"},
+        {"at": "79s", "upgrade": "zone:a", "count": 2, "for": "30s"},
+        {"at": "80s", "pauseController": "endpointslice", "for": "5s"},
     ],
 }
 """A document in which every key of the file layer occurs."""

@@ -19,13 +19,13 @@ DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 _RESTART: tuple[RestartPolicy, ...] = ("Always", "OnFailure", "Never")
 _COST = re.compile(r"0|-?[1-9][0-9]*")
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
+UNREACHABLE = "node.kubernetes.io/unreachable"
 # The API server's DefaultTolerationSeconds plugin writes these two into every pod.
-_USUAL_TOLERATIONS = frozenset({"node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"})
+_USUAL_TOLERATIONS = frozenset({"node.kubernetes.io/not-ready", UNREACHABLE})
 _NOT_SIMULATED: tuple[tuple[str, str], ...] = (
     ("activeDeadlineSeconds", "is not simulated: the pod is not ended for it"),
     ("affinity", "is not simulated: pods are spread over the nodes without it"),
     ("hostNetwork", "is not simulated: the pod keeps an address of its own"),
-    ("readinessGates", "are not simulated: the pod is ready when its containers are"),
     ("schedulingGates", "are not simulated: the pod is scheduled at once"),
     ("topologySpreadConstraints", "are not simulated: pods are spread over the nodes without them"),
 )
@@ -67,6 +67,25 @@ def _remark_unsimulated(spec: core_v1.PodSpec, place: Place, path: FieldPath, no
             show_path((*path, "tolerations")),
             "are not simulated: pods are spread over the nodes without them",
         )
+
+
+def _unreachable_toleration(spec: core_v1.PodSpec) -> int | None:
+    """Seconds for which a pod tolerates the NoExecute taint of a lost node, None for ever.
+
+    Source: plugin/pkg/admission/defaulttolerationseconds; component-helpers scheduling/corev1
+    `GetMatchingTolerations`; tainteviction `getMinTolerationTime`.
+    """
+    matching = [
+        one.tolerationSeconds
+        for one in spec.tolerations or []
+        if one.effect in (None, "", "NoExecute")
+        and (one.key == UNREACHABLE or (not one.key and one.operator == "Exists"))
+        and (one.operator == "Exists" or not one.value)
+    ]
+    if not matching:
+        return defaults.UNREACHABLE_TOLERATION_SECONDS
+    limited = [max(seconds, 0) for seconds in matching if seconds is not None]
+    return min(limited) if limited else None
 
 
 def _containers(
@@ -162,4 +181,5 @@ def pod_template(
         host_network=bool(spec.hostNetwork),
         pod_deletion_cost=deletion_cost(annotations, place, (*path, "metadata", "annotations")),
         init_containers=init,
+        unreachable_toleration_seconds=_unreachable_toleration(spec),
     )

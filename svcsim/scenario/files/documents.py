@@ -11,7 +11,20 @@ from svcsim.distributions import Distribution
 from svcsim.errors import ScenarioError
 from svcsim.kube.keys import CLUSTER_SCOPED, ObjectKey
 from svcsim.scenario.defaults import default_law
-from svcsim.scenario.events import Crash, Delete, Event, Kill, NodeEvent, Rate, Rollout, Scale, Unready
+from svcsim.scenario.events import (
+    Crash,
+    Delete,
+    Event,
+    Kill,
+    NodeEvent,
+    Partition,
+    PauseController,
+    Rate,
+    Rollout,
+    Scale,
+    Unready,
+    Upgrade,
+)
 from svcsim.scenario.model import Client, Cluster, KubeProxy, Node, VanishedIP, WorkloadBehaviour
 
 if TYPE_CHECKING:
@@ -79,7 +92,7 @@ def _vanished_ip_document(vanished: VanishedIP) -> dict[str, Any]:
 
 def cluster_document(cluster: Cluster) -> dict[str, Any]:
     """Return a cluster as `cluster` has it, without its lag."""
-    return {
+    found = {
         "kubernetes": f"1.{cluster.kubernetes_minor}",
         "nodes": nodes_document(cluster.nodes),
         "kubeProxy": kube_proxy_document(cluster.kube_proxy),
@@ -87,6 +100,9 @@ def cluster_document(cluster: Cluster) -> dict[str, Any]:
         "vanishedIP": _vanished_ip_document(cluster.vanished_ip),
         "kernel": ".".join(map(str, cluster.kernel)),
     }
+    if cluster.node_monitor_grace_period_ns is not None:
+        found["nodeMonitorGracePeriod"] = format_duration(cluster.node_monitor_grace_period_ns)
+    return found
 
 
 def lag_document(lag: Mapping[str, Distribution | None]) -> dict[str, Any]:
@@ -114,6 +130,8 @@ def behaviour_document(behaviour: WorkloadBehaviour) -> dict[str, Any]:
         found["preStop"] = format_duration(behaviour.pre_stop_ns)
     if behaviour.age_ns is not None:
         found["age"] = format_duration(behaviour.age_ns)
+    if behaviour.readiness_gate != default_law("workloads.readinessGate"):
+        found["readinessGate"] = behaviour.readiness_gate.spec()
     return found
 
 
@@ -148,7 +166,18 @@ def event_document(event: Event) -> dict[str, Any]:
     if isinstance(event, Rate):
         return found | {"rate": event.client, "value": event.rate_per_s}
     if isinstance(event, NodeEvent):
-        return found | {event.kind: event.node}
+        found[event.kind] = event.node
+        if isinstance(event, Partition) and event.for_ns is not None:
+            found["for"] = format_duration(event.for_ns)
+        return found
+    if isinstance(event, Upgrade):
+        return found | {
+            "upgrade": event.scope,
+            "count": event.count,
+            "for": format_duration(event.for_ns),
+        }
+    if isinstance(event, PauseController):
+        return found | {"pauseController": event.controller, "for": format_duration(event.for_ns)}
     assert isinstance(event, Rollout | Scale | Delete | Crash | Kill | Unready)
     found[event.kind] = _key(event.target)
     if isinstance(event, Rollout):

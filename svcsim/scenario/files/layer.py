@@ -118,6 +118,7 @@ class LagFile(_File, kw_only=True, frozen=True):
     exit: Law | UnsetType = UNSET
     teardown: Law | UnsetType = UNSET
     stop: Law | UnsetType = UNSET
+    reconnect: Law | UnsetType = UNSET
     load: Law | UnsetType = UNSET
 
 
@@ -125,7 +126,12 @@ class ClusterFile(
     _File,
     kw_only=True,
     frozen=True,
-    rename={"kube_proxy": "kubeProxy", "pod_network": "podNetwork", "vanished_ip": "vanishedIP"},
+    rename={
+        "kube_proxy": "kubeProxy",
+        "pod_network": "podNetwork",
+        "vanished_ip": "vanishedIP",
+        "node_monitor_grace_period": "nodeMonitorGracePeriod",
+    },
 ):
     """The cluster that the manifests run in."""
 
@@ -140,6 +146,7 @@ class ClusterFile(
     pod_network: Literal["overlay", "routed"] | UnsetType = UNSET
     vanished_ip: VanishedIPFile | UnsetType = UNSET
     kernel: Kernel | UnsetType = UNSET
+    node_monitor_grace_period: Duration | UnsetType = UNSET
     lag: LagFile | UnsetType = UNSET
 
 
@@ -166,6 +173,7 @@ class WorkloadFile(_File, kw_only=True, frozen=True):
     on_sigterm: Literal["exit", "drain", "ignore"] | LameDuckFile | UnsetType = UNSET
     pre_stop: Duration | UnsetType = UNSET
     age: Duration | UnsetType = UNSET
+    readiness_gate: Law | UnsetType = UNSET
 
 
 class ResolveFile(_File, kw_only=True, frozen=True):
@@ -205,7 +213,12 @@ class EventFile(
     _File,
     kw_only=True,
     frozen=True,
-    rename={"for_": "for", "stop_proxy": "stopProxy", "start_proxy": "startProxy"},
+    rename={
+        "for_": "for",
+        "stop_proxy": "stopProxy",
+        "start_proxy": "startProxy",
+        "pause_controller": "pauseController",
+    },
 ):
     """Something that happens: `at` and exactly one kind."""
 
@@ -223,6 +236,11 @@ class EventFile(
     drain: Name | UnsetType = UNSET
     stop_proxy: Name | UnsetType = UNSET
     start_proxy: Name | UnsetType = UNSET
+    fail: Name | UnsetType = UNSET
+    partition: Name | UnsetType = UNSET
+    recover: Name | UnsetType = UNSET
+    upgrade: Annotated[str, _meta("all, zone:NAME or a node", minLength=1)] | UnsetType = UNSET
+    pause_controller: Name | UnsetType = UNSET
     rate: Name | UnsetType = UNSET
     set: dict[str, Any] | UnsetType = UNSET
     replicas: Annotated[int, Meta(ge=0, le=150_000)] | UnsetType = UNSET

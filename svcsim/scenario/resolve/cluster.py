@@ -122,6 +122,11 @@ def resolve_cluster(
         pod_network=usual.pod_network if file.pod_network is UNSET else file.pod_network,
         vanished_ip=_vanished_ip(file.vanished_ip, where / "vanishedIP"),
         kernel=kernel(file.kernel, where / "kernel", usual.kernel),
+        node_monitor_grace_period_ns=(
+            None
+            if file.node_monitor_grace_period is UNSET
+            else positive_ns(file.node_monitor_grace_period, where / "nodeMonitorGracePeriod")
+        ),
     )
 
 

@@ -24,10 +24,13 @@ from svcsim.scenario.events import (
     Delete,
     Event,
     Kill,
+    Partition,
+    PauseController,
     Rate,
     Rollout,
     Scale,
     Unready,
+    Upgrade,
 )
 from svcsim.scenario.files.layer import EventFile
 from svcsim.scenario.files.place import Where
@@ -51,11 +54,22 @@ COMPANIONS: Final[Mapping[str, tuple[str, ...]]] = FrozenMap(
         "unready": ("count", "for"),
         "rate": ("value",),
         **dict.fromkeys(NODE_EVENTS, ()),
+        "partition": ("for",),
+        "upgrade": ("count", "for"),
+        "pauseController": ("for",),
     }
 )
 """The keys that go with each kind, beside at, every and times."""
 
-REQUIRED: Final = frozenset({("scale", "replicas"), ("unready", "for"), ("rate", "value")})
+REQUIRED: Final = frozenset(
+    {
+        ("scale", "replicas"),
+        ("unready", "for"),
+        ("rate", "value"),
+        ("upgrade", "for"),
+        ("pauseController", "for"),
+    }
+)
 
 
 def check_event_kinds(value: object, where: Where) -> None:
@@ -104,6 +118,15 @@ class _Reader:
                 raise (where / "rate").unknown(name, "client", self.clients)
             rate = rate_per_s(written["value"], where / "value")
             return Rate(at_ns=at_ns, position=position, client=name, rate_per_s=rate)
+        for_ns = positive_ns(written["for"], where / "for") if "for" in written else None
+        if kind == "partition":
+            return Partition(at_ns=at_ns, position=position, node=written[kind], for_ns=for_ns)
+        if kind == "upgrade":
+            assert for_ns is not None
+            return Upgrade(at_ns=at_ns, position=position, scope=written[kind], count=count, for_ns=for_ns)
+        if kind == "pauseController":
+            assert for_ns is not None
+            return PauseController(at_ns=at_ns, position=position, controller=written[kind], for_ns=for_ns)
         if kind in NODE_EVENTS:
             return NODE_EVENTS[kind](at_ns=at_ns, position=position, node=written[kind])
         target = self.lookup.one(written[kind], where / kind)
@@ -113,7 +136,7 @@ class _Reader:
         if kind == "scale":
             return Scale(at_ns=at_ns, position=position, target=target, replicas=written["replicas"])
         if kind == "unready":
-            for_ns = positive_ns(written["for"], where / "for")
+            assert for_ns is not None
             return Unready(at_ns=at_ns, position=position, target=target, count=count, for_ns=for_ns)
         some: Mapping[str, type[Delete | Crash | Kill]] = {"delete": Delete, "crash": Crash, "kill": Kill}
         return some[kind](at_ns=at_ns, position=position, target=target, count=count)

@@ -60,6 +60,8 @@ def _changes(file: WorkloadFile, where: Where) -> dict[str, Any]:
         found["pre_stop_ns"] = span_ns(file.pre_stop, where / "preStop")
     if file.age is not UNSET:
         found["age_ns"] = span_ns(file.age, where / "age")
+    if file.readiness_gate is not UNSET:
+        found["readiness_gate"] = law(file.readiness_gate, where / "readinessGate")
     return found
 
 
