@@ -59,7 +59,7 @@ class Events:
     def arrange(self) -> None:
         """Every event before the run's end."""
         plane = self._plane
-        nodes = {node.name: i for i, node in enumerate(plane.nodes)}
+        nodes = plane.node_index
         for number, event in enumerate(plane.scenario.events):
             if event.at_ns >= plane.scenario.duration_ns:
                 continue

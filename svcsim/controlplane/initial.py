@@ -24,7 +24,6 @@ class Initial:
 
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
-        self._node_by_name = {node.name: i for i, node in enumerate(plane.nodes)}
 
     def create(self) -> None:
         """Create every workload and bare pod."""
@@ -107,7 +106,7 @@ class Initial:
         plane = self._plane
         node = -1
         if adopted is not None and adopted.node_name is not None:
-            node = self._node_by_name.get(adopted.node_name, -1)
+            node = plane.node_index.get(adopted.node_name, -1)
         if node < 0:
             node = plane.scheduler.choose(pod)
         if node < 0:

@@ -65,6 +65,7 @@ class ControlPlane:
         self.loop = Loop()
         self.timeline = Timeline()
         self.nodes = scenario.cluster.nodes
+        self.node_index = {node.name: i for i, node in enumerate(self.nodes)}
         self.unschedulable: list[Pod] = []
         self.cordoned = {i for i, node in enumerate(self.nodes) if node.unschedulable}
         self.pods: list[Pod] = []
@@ -286,6 +287,7 @@ class ControlPlane:
         if pod.node < 0:
             self.pod_gone(pod)
             return
+        self.scheduler.deleting(pod)
         self.kubelet.deletion_seen(pod)
         self.pod_changed(pod)
 
