@@ -4,5 +4,5 @@ __all__ = ["SEMANTICS_VERSION", "__version__"]
 
 __version__ = "0.1.0"
 
-SEMANTICS_VERSION = 1
+SEMANTICS_VERSION = 2
 """Raised by every change that alters an output for the same scenario and seed."""

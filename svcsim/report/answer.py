@@ -106,5 +106,6 @@ def not_modelled() -> list[str]:
         f"Events: {', '.join(NOT_YET_EVENTS)}.",
         "Controllers: Jobs, autoscaling.",
         "Connections: each request opens its own; no keep-alive, pools, UDP; no limit of ports, conntrack.",
-        "The network: a packet arrives at once or never; no latency, loss or bandwidth.",
+        "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "
+        "on a node that is cut off as elsewhere.",
     ]

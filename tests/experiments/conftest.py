@@ -38,3 +38,8 @@ def endpoint_lag() -> ModuleType:
 @pytest.fixture(scope="session")
 def against_real_cluster() -> ModuleType:
     return _module("against_real_cluster")
+
+
+@pytest.fixture(scope="session")
+def node_failure() -> ModuleType:
+    return _module("node_failure")

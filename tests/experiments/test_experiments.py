@@ -16,7 +16,7 @@ from tests.experiments.conftest import EXPERIMENTS
 from tests.reality.measured import RUNS
 from tests.reality.predict import scenario_of
 
-NAMES = ("pod_ip_vs_vip", "endpoint_lag", "against_real_cluster")
+NAMES = ("pod_ip_vs_vip", "endpoint_lag", "against_real_cluster", "node_failure")
 
 
 def test_measured_runs_are_those_of_the_reality_test(against_real_cluster: ModuleType) -> None:
@@ -140,3 +140,11 @@ def test_experiments_state_question_shape_and_command(name: str, request: pytest
     doc = request.getfixturevalue(name).__doc__
     for part in ("Question: ", "Expected shape:", f"python experiments/{name}.py [--quick]"):
         assert part in doc
+
+
+def test_the_closed_form_of_a_lost_node(node_failure: ModuleType) -> None:
+    """200/s x 3/4 of callers x 1/4 of pods x 49 s; the callers cut off: 50/s x 3/4 of pods x 120 s."""
+    assert node_failure.expected("fails", 50.0, 1.5) == pytest.approx(200 * 3 / 4 / 4 * 49)
+    assert node_failure.expected("is cut off", 50.0, 1.5) == pytest.approx(
+        200 * 3 / 4 / 4 * 49 + 50 * 0.75 * 120
+    )
