@@ -137,7 +137,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _REPLICATION,
         _POD,
         Column("container", "str", "", "container, empty for a port nobody listens on"),
-        Column("state", "str", "", "starting, listening, closed, vanished or foreign"),
+        Column("state", "str", "", "starting, listening, closed, vanished, foreign or cut_off"),
         Column("from_s", "float64", "s", "begin of the state"),
         Column("to_s", "float64", "s", "end of the state, or of the run"),
     ),

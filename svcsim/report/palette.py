@@ -83,10 +83,11 @@ STATES = {
     "terminating": Look("#56b4e9", "\\\\"),
     "closed": Look("#cc79a7", "xx"),
     "foreign": Look("#7f5fc4", "++"),
+    "cut off": Look("#e69f00", "oo"),
     "gone": Look(PAPER),
 }
 """A pod's state: listening is not ready yet, terminating still accepts, closed refuses, of a foreign one
-somebody else has the address. Gone is drawn as nothing."""
+somebody else has the address, and the node of one cut off is. Gone is drawn as nothing."""
 
 ACCEPTING = ("listening", "ready", "terminating")
 """The states in which a connection to the pod is taken."""

@@ -45,8 +45,14 @@ _TURNS = (
     "ended_s",
     "released_s",
 )
-_OF_TRUTH = {"starting": "starting", "listening": "listening", "closed": "closed", "foreign": "foreign"}
-_LEADING = ("starting", "listening", "foreign", "closed", "vanished")
+_OF_TRUTH = {
+    "starting": "starting",
+    "listening": "listening",
+    "closed": "closed",
+    "foreign": "foreign",
+    "cut_off": "cut off",
+}
+_LEADING = ("cut_off", "starting", "listening", "foreign", "closed", "vanished")
 
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:

@@ -25,6 +25,7 @@ from svcsim.results.reading.lifecycle import (
     pod_rows,
     spells,
 )
+from svcsim.results.reading.nodes import Away, away_spans
 from svcsim.results.reading.pipeline import Pipeline, Stage, Stream
 from svcsim.results.reading.truth import Beliefs, Lists, Truth
 from svcsim.results.reading.why import reasons
@@ -155,6 +156,7 @@ class Collector:
         assert run.index == before.replications, "replications are folded in order"
         control, histories = run.control, run.control.histories
         truth = Truth(histories, run.plan.duration_ns)
+        away = list(away_spans(histories, run.plan.n_nodes, run.plan.duration_ns))
         beliefs, lists = Beliefs(histories), Lists.of(histories)
         pipeline = Pipeline(control, beliefs, histories.versions)
         failed = _failed(run)
@@ -185,10 +187,18 @@ class Collector:
         part = Part(
             outcomes=run.counts.sum(axis=2),
             quantiles_s=quantiles_s(run.histogram, LEVELS),
-            expected=expected_failures(self.topology.scenario, run.plan, truth, beliefs, lists),
+            expected=expected_failures(
+                self.topology.scenario,
+                run.plan,
+                truth,
+                beliefs,
+                lists,
+                away=away,
+                server_node=histories.server_node.astype(np.int64),
+            ),
             pods=pods if before.pod_rows + len(pods.pod) <= TABLE_ROWS or run.index == 0 else None,
             programming=programming,
-            trace=self._traced(run, truth, lists, names) if run.index in self._trace else None,
+            trace=self._traced(run, truth, lists, names, away) if run.index in self._trace else None,
             requests=run.requests,
             pod_names=names if run.requests is not None else names[:0],
         )
@@ -229,12 +239,12 @@ class Collector:
             found.append(known)
         return found
 
-    def _traced(self, run: Replication, truth: Truth, lists: Lists, names: Int64) -> Trace:
+    def _traced(self, run: Replication, truth: Truth, lists: Lists, names: Int64, away: list[Away]) -> Trace:
         server, second = np.nonzero(run.load)
         load = np.stack((names[server], second, run.load[server, second].astype(np.int64)), axis=1)
         return Trace(
             replication=run.index,
-            spells=spells(run.control, truth, self.pods),
+            spells=spells(run.control, truth, self.pods, away),
             beliefs=BeliefRows.of(run.control.histories, lists, names, TABLE_ROWS),
             load=load,
         )

@@ -29,7 +29,7 @@ Int64 = npt.NDArray[np.int64]
 
 OUTCOMES = [outcome.name.lower() for outcome in Outcome]
 CAUSES = [cause.name.lower() for cause in Cause]
-STATES = [state.name.lower() for state in ServerState]
+STATES = [*(state.name.lower() for state in ServerState), "cut_off"]
 _QUANTILES = ("p50_s", "p90_s", "p99_s", "p999_s")
 _NOT_COUNTED = (Outcome.NOT_SENT,)
 _NOT_FAILED = (Outcome.NOT_SENT, Outcome.OK, Outcome.OPEN)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,10 +14,11 @@ from svcsim.dataplane.contract import ClientPlan, OnEmpty, Plan, Reach, Resolve,
 from svcsim.results.reading.expected import Rates, expected_failures
 from svcsim.results.reading.truth import Beliefs, Lists, Truth
 from svcsim.rng import u32_at
-from svcsim.scenario import Rate
+from svcsim.scenario import Rate, parse_scenario
 from svcsim.simulation import simulate
 from svcsim.theory import history_failures
 from svcsim.timeline import Histories
+from tests.controlplane.stories import deployment, service
 from tests.results.worlds import SECOND as S
 from tests.results.worlds import client_plan, histories, question
 
@@ -108,6 +110,7 @@ def pinned(**changes: Any) -> ClientPlan:
         "on_empty": OnEmpty.NO_ADDRESS,
         "resolver": 0,
         "observer_of_source": np.full(sources, -1, dtype=np.int32),
+        "node_of_source": np.full(sources, -1, dtype=np.int32),
         "phase_ns": (np.arange(sources) * 97_000_003 % (4 * S)).astype(np.int64),
         "resolve_period_ns": 4 * S,
     }
@@ -192,3 +195,30 @@ def test_the_engine_fails_as_many_as_the_histories_foretell() -> None:
     assert (foretold > 100).all()
     assert (abs(counted - foretold) < 4 * np.sqrt(foretold)).all(), (counted, foretold)
     assert row["failed"].sum() == counted.sum() + row[["eof", "reset"]].sum().sum()
+
+
+@pytest.mark.parametrize("event", [{"fail": "node-2"}, {"partition": "node-2", "for": "60s"}])
+def test_a_lost_node_is_expected_as_it_is_simulated(event: dict) -> None:
+    """Through the Service, from a watch, and re-resolved by the clock; both directions of a lost link count."""
+    document = {
+        "manifests": [deployment(6), service()],
+        "duration": "150s",
+        "cluster": {"nodes": 3},
+        "clients": [
+            {"name": "vip", "to": "service/web", "via": "cluster-ip", "rate": "300/s"},
+            {"name": "watch", "to": "service/web", "via": "pod-ip", "resolve": "watch", "rate": "300/s"},
+            {
+                "name": "every",
+                "to": "service/web",
+                "via": "pod-ip",
+                "resolve": {"every": "5s"},
+                "rate": "300/s",
+                "sources": 60,
+            },
+        ],
+        "events": [{"at": "10s", **event}],
+    }
+    summary = simulate(parse_scenario(json.dumps(document)), replications=4).summary
+    expected, failed = summary["expected_failures"].to_numpy(), summary["failed"].to_numpy()
+    assert (failed > 2000).all()
+    assert (abs(failed - expected) < 5 * expected**0.5).all()

@@ -38,6 +38,7 @@ _STATE_WORDS = {
     "terminating": "terminating, accepts",
     "closed": "closed",
     "foreign": "address has another owner",
+    "cut off": "cut off with its node",
 }
 _BANDS = (
     (SOME, SOME, "listed by some nodes"),

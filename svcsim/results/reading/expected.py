@@ -6,10 +6,13 @@ their mean is the integral of rate x (listed servers that do not accept) / liste
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from svcsim.dataplane.contract import ClientPlan, OnEmpty, Plan, Reach, Resolve
+from svcsim.results.reading.nodes import Away
 from svcsim.results.reading.truth import Beliefs, Lists, Truth
 from svcsim.scenario import Rate, Scenario
 
@@ -55,7 +58,9 @@ class Rates:
 class _Accepting:
     """The spells in which each server accepts: from_ns, to_ns int64 (k, n_servers), k the most of one."""
 
-    def __init__(self, truth: Truth) -> None:
+    def __init__(self, truth: Truth, away: list[Away], server_node: Int64 | None) -> None:
+        self._away = away
+        self._server_node = server_node
         server, begin, end = truth.listening()
         new = np.ones(len(server), dtype=bool)
         new[1:] = server[1:] != server[:-1]
@@ -67,19 +72,51 @@ class _Accepting:
         self.from_ns[ordinal, server] = begin
         self.to_ns[ordinal, server] = end
 
-    def served(self, rates: Rates, server: Int64, begin: Int64, end: Int64) -> Float64:
-        """Expected requests in [begin, end) while the server accepts, element by element."""
+    def served(self, rates: Rates, source: Int64, server: Int64, begin: Int64, end: Int64) -> Float64:
+        """Expected requests in [begin, end) that the server accepts, element by element.
+
+        source: the node of the source; what it would send without power, or over a lost link, is left out.
+        """
+        total = self._accepted(rates, server, begin, end)
+        for span in self._away:
+            assert self._server_node is not None
+            node = self._server_node[server]
+            lost = np.flatnonzero(span.down(source) | span.link_lost(source, node))
+            a = np.clip(begin[lost], span.from_ns, span.to_ns)
+            b = np.clip(end[lost], span.from_ns, span.to_ns)
+            total[lost] -= self._accepted(rates, server[lost], a, b)
+        return total
+
+    def _accepted(self, rates: Rates, server: Int64, begin: Int64, end: Int64) -> Float64:
         total = np.zeros(len(server))
         for low, high in zip(self.from_ns, self.to_ns, strict=True):
             a, b = low[server], high[server]
             total += rates.until(np.clip(end, a, b)) - rates.until(np.clip(begin, a, b))
         return total
 
+    def unsent(self, rates: Rates, source: Int64, begin: Int64, end: Int64) -> Float64:
+        """Requests in [begin, end) that sources on these nodes would send, had they power."""
+        total = np.zeros(len(source))
+        for span in self._away:
+            off = span.down(source)
+            a, b = np.clip(begin, span.from_ns, span.to_ns), np.clip(end, span.from_ns, span.to_ns)
+            total += np.where(off, rates.until(b) - rates.until(a), 0.0)
+        return total
+
 
 def expected_failures(
-    scenario: Scenario, plan: Plan, truth: Truth, beliefs: Beliefs, lists: Lists
+    scenario: Scenario,
+    plan: Plan,
+    truth: Truth,
+    beliefs: Beliefs,
+    lists: Lists,
+    *,
+    away: Sequence[Away] = (),
+    server_node: Int64 | None = None,
 ) -> npt.NDArray[np.float64]:
     """Expected failures of each client, float64 (n_clients,), given what was true and what was believed.
+
+    away: spans in which nodes are lost, and then server_node: int64 (n_servers,), the node of each server.
 
     It counts the requests whose first SYN meets a server that does not accept, or an empty list: refused,
     unreachable, misdelivered, connect time-outs and DNS failures. It does not count work cut in flight,
@@ -87,7 +124,8 @@ def expected_failures(
     silent server that begins to listen, an ICMP-limited empty list that fills), and one still open at the
     run's end. Re-resolution on failure depends on the dice of single requests: NaN.
     """
-    accepting = _Accepting(truth)
+    lost = [] if server_node is None else list(away)
+    accepting = _Accepting(truth, lost, server_node)
     found = np.empty(len(plan.clients))
     for k, client in enumerate(plan.clients):
         rates = Rates(scenario, k)
@@ -119,11 +157,16 @@ def _believing(
     version, begin, end, share = version[use], begin[use], end[use], share[use]
     mass = (rates.until(end) - rates.until(begin)) * share
     unheard = rates.total - float(mass.sum())
+    node_of = np.full(len(sources), -1, dtype=np.int64)
+    node_of[client.observer_of_source] = client.node_of_source
+    node = node_of[observer[use]]
+    mass -= accepting.unsent(rates, node, begin, end) * share
     failing = 0.0
     empty = lists.size[version] == 0
     if client.on_empty != OnEmpty.NOT_SENT:
         failing += unheard + float(mass[empty].sum())
-    version, begin, end, share, mass = (
+    node, version, begin, end, share, mass = (
+        node[~empty],
         version[~empty],
         begin[~empty],
         end[~empty],
@@ -140,7 +183,7 @@ def _believing(
         pair = np.repeat(np.arange(len(n)), n)
         offset = np.arange(len(pair)) - np.repeat(np.cumsum(n) - n, n)
         server = lists.servers[lists.at[version[part]][pair] + offset]
-        served = accepting.served(rates, server, begin[part][pair], end[part][pair])
+        served = accepting.served(rates, node[part][pair], server, begin[part][pair], end[part][pair])
         served *= (share[part] / np.maximum(n, 1))[pair]
         failing += float(mass[part].sum()) - float(served.sum())
     return max(failing, 0.0)
@@ -170,8 +213,10 @@ def _pinned(client: ClientPlan, rates: Rates, accepting: _Accepting, beliefs: Be
     has = size > 0
     pick = (draw[has] * size[has].astype(np.uint64)) >> np.uint64(32)
     server = lists.servers[lists.at[version[has]] + pick.astype(np.int64)]
-    served = accepting.served(rates, server, begin[has], end[has]).sum() / n
-    return max(rates.total - float(served), 0.0)
+    node = client.node_of_source.astype(np.int64)[source]
+    served = accepting.served(rates, node[has], server, begin[has], end[has]).sum() / n
+    unsent = accepting.unsent(rates, node, begin, end).sum() / n
+    return max(rates.total - float(served) - float(unsent), 0.0)
 
 
 def _u32_at(key: int, a: Int64, b: Int64) -> UInt64:

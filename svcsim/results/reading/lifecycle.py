@@ -11,15 +11,19 @@ from svcsim.controlplane import ControlRun
 from svcsim.controlplane.objects import Pod
 from svcsim.dataplane.contract import ServerState
 from svcsim.results.reading.labels import Names
+from svcsim.results.reading.nodes import Away
 from svcsim.results.reading.truth import Lists, Truth
 from svcsim.timeline import Histories
 
-__all__ = ["POD_INSTANTS", "UNSET", "BeliefRows", "PodRows", "Spells", "pod_rows", "spells"]
+__all__ = ["CUT_OFF", "POD_INSTANTS", "UNSET", "BeliefRows", "PodRows", "Spells", "pod_rows", "spells"]
 
 Int64 = npt.NDArray[np.int64]
 Int8 = npt.NDArray[np.int8]
 
 UNSET = -(1 << 62)
+CUT_OFF = len(ServerState)
+"""A state of spells: the server lives, and its node is cut off."""
+
 POD_INSTANTS = ("created", "started", "listening", "ready", "deleted", "stopped", "ended", "released")
 CREATED, STARTED, LISTENING, READY, DELETED, STOPPED, ENDED, RELEASED = range(len(POD_INSTANTS))
 
@@ -50,6 +54,8 @@ def pod_rows(control: ControlRun, truth: Truth, pods: Names, workloads: Names) -
     admitted = np.full(n, UNSET, dtype=np.int64)
     pod_of_server = np.array([s.pod.uid for s in control.servers], dtype=np.int64)
     server, state, begin, end = truth.spells()
+    now = _of_last_sandbox(control)[server]
+    server, state, begin, end = server[now], state[now], begin[now], end[now]
     accepts = state == ServerState.LISTENING
     owner = pod_of_server[server]
     first = np.ones(int(accepts.sum()), dtype=bool)
@@ -100,6 +106,12 @@ def pod_rows(control: ControlRun, truth: Truth, pods: Names, workloads: Names) -
     )
 
 
+def _of_last_sandbox(control: ControlRun) -> npt.NDArray[np.bool_]:
+    """Which servers belong to the last sandbox of their pod: those before it are gone."""
+    last = {(info.pod.uid, info.container): server for server, info in enumerate(control.servers)}
+    return np.isin(np.arange(len(control.servers)), list(last.values()))
+
+
 def _turned_ready(pod: Pod) -> bool:
     """Whether the last turn of the Ready condition was to true; a terminal pod's is not written down."""
     return pod.ready or (pod.terminal and pod.ready_since_ns < pod.deleted_ns)
@@ -116,9 +128,12 @@ class Spells:
     to_ns: Int64
 
 
-def spells(control: ControlRun, truth: Truth, pods: Names) -> Spells:
-    """The truth of every server as spells."""
+def spells(control: ControlRun, truth: Truth, pods: Names, away: list[Away]) -> Spells:
+    """The truth of every server as spells, cut off while its node is."""
     server, state, begin, end = truth.spells()
+    node = control.histories.server_node.astype(np.int64)
+    for span in away:
+        server, state, begin, end = _cut_off(span, node, server, state, begin, end)
     name = np.array([pods.number(s.pod.name) for s in control.servers], dtype=np.int64)
     container = [s.pod.containers[s.container].spec.name if s.container >= 0 else "" for s in control.servers]
     return Spells(
@@ -158,3 +173,24 @@ class BeliefRows:
             position=np.arange(len(of_version)) - lists.at[of_version],
             pod=server_names[lists.servers],
         )
+
+
+def _cut_off(
+    span: Away, node: Int64, server: Int64, state: Int8, begin: Int64, end: Int64
+) -> tuple[Int64, Int8, Int64, Int64]:
+    """Spells with those of living servers on lost nodes cut out of this span, in order of (server, begin)."""
+    a, b = np.maximum(begin, span.from_ns), np.minimum(end, span.to_ns)
+    lost = (span.states[node[server]] != 0) & (b > a) & (state != ServerState.VANISHED)
+    if not lost.any():
+        return server, state, begin, end
+    before, after = lost & (begin < a), lost & (b < end)
+    keep = ~lost
+    server = np.concatenate((server[keep], server[before], server[lost], server[after]))
+    cut = np.full(int(lost.sum()), CUT_OFF, dtype=np.int8)
+    state = np.concatenate((state[keep], state[before], cut, state[after])).astype(np.int8)
+    begin, end = (
+        np.concatenate((begin[keep], begin[before], a[lost], b[after])),
+        np.concatenate((end[keep], a[before], b[lost], end[after])),
+    )
+    order = np.lexsort((begin, server))
+    return server[order], state[order], begin[order], end[order]
