@@ -99,7 +99,29 @@ class Initial:
     def _bare(self, bare: BarePod) -> None:
         plane = self._plane
         pod = plane.make_pod(f"{bare.key}", bare.key, bare.template, None)
-        self._start(pod, bare.state)
+        if bare.address is None:
+            self._start(pod, bare.state)
+        else:
+            self._lives(pod, bare.address, AGE_MAX_NS)
+
+    def _lives(self, pod: Pod, ip: str, age_ns: int) -> None:
+        """The pod, or an endpoint outside the cluster, is Ready, and has been so for its age."""
+        plane = self._plane
+        pod.created_ns = pod.admitted_ns = pod.started_ns = pod.ready_since_ns = -age_ns
+        pod.ip = ip
+        pod.has_ip = True
+        pod.sandboxes = pod.sandbox_shown = 1
+        pod.gated_ns = 0
+        pod.ready = True
+        plane.address_given(pod)
+        for run in pod.containers:
+            run.life = 1
+            run.running = run.accepting = run.ready = True
+            run.started_ns = run.listening_ns = -age_ns
+            if run.server is not None:
+                plane.timeline.truth(0, run.server, TruthKind.LISTEN)
+        for state in plane.services_of(pod):
+            state.pods[pod.uid] = pod
 
     def _start(self, pod: Pod, adopted: AdoptedPod | None) -> None:
         """The pod runs, is ready and has been so for its age; without room it stays pending."""
@@ -127,26 +149,14 @@ class Initial:
             if adopted.start_time is not None and latest is not None:
                 age = max(round((latest - adopted.start_time).total_seconds()), 1) * SECOND
             pod.restarts = adopted.restarts
-        pod.created_ns = pod.admitted_ns = pod.started_ns = pod.ready_since_ns = -age
-        pod.ip = (adopted.ip if adopted is not None and adopted.ip else None) or plane.next_ip(node)
-        pod.has_ip = True
-        pod.sandboxes = pod.sandbox_shown = 1
-        pod.gated_ns = 0
-        pod.ready = True
-        plane.address_given(pod)
+        ip = (adopted.ip if adopted is not None and adopted.ip else None) or plane.next_ip(node)
         for run in pod.containers:
-            run.life = 1
-            run.running = run.accepting = run.ready = True
-            run.started_ns = run.listening_ns = -age
             if run.spec.readiness is not None:
                 period = run.spec.readiness.period_seconds * SECOND
                 run.worker_ns = int(
                     plane.dice.unit(Purpose.PHASE, f"probe/{pod.name}/{run.spec.name}") * period
                 )
-            if run.server is not None:
-                plane.timeline.truth(0, run.server, TruthKind.LISTEN)
-        for state in plane.services_of(pod):
-            state.pods[pod.uid] = pod
+        self._lives(pod, ip, age)
 
 
 def _present(workload: Workload) -> list[AdoptedPod]:

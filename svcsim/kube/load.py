@@ -10,6 +10,7 @@ from typing import TextIO
 from svcsim.errors import ManifestError
 from svcsim.kube.conversion.adoption import own
 from svcsim.kube.conversion.budgets import budget
+from svcsim.kube.conversion.handwritten import hand_written
 from svcsim.kube.conversion.remarks import remark_backends, remark_service, remark_skipped
 from svcsim.kube.conversion.rules import check_dns_label
 from svcsim.kube.conversion.services import allocate, service
@@ -111,6 +112,9 @@ def _assemble(texts: Iterable[Text]) -> ManifestSet:
     for raw in raw_objects(texts, notes):
         (acting if _acts(raw) else skipped).append(raw)
     objects = _newest(acting, notes)
+    raw_services = [raw for key, raw in objects.items() if key.kind == "Service"]
+    declared = [(service(raw, notes), raw.place) for raw in raw_services]
+    wired, external, skipped = hand_written([one for one, _ in declared], skipped, notes)
     remark_skipped(skipped, notes)
     owned = own(objects, notes)
     workloads = tuple(
@@ -118,11 +122,10 @@ def _assemble(texts: Iterable[Text]) -> ManifestSet:
         for raw, owner in owned.workloads
     )
     pods = tuple(bare_pod(raw, notes, owner=owner, state=state) for raw, owner, state in owned.pods)
-    total = sum(one.replicas for one in workloads) + len(pods)
+    total = sum(one.replicas for one in workloads) + len(pods) + len(external)
     if total > MAX_PODS:
         raise ManifestError(f"the manifests declare {total} pods; svcsim's limit is {MAX_PODS}")
-    raw_services = [raw for key, raw in objects.items() if key.kind == "Service"]
-    services = allocate([(service(raw, notes), raw.place) for raw in raw_services])
+    services = allocate([(one, place) for one, (_, place) in zip(wired, declared, strict=True)])
     namespaces = [raw for key, raw in objects.items() if key.kind == "Namespace"]
     budgets = tuple(budget(raw, notes) for key, raw in objects.items() if key.kind == "PodDisruptionBudget")
     for raw in namespaces:
@@ -130,7 +133,7 @@ def _assemble(texts: Iterable[Text]) -> ManifestSet:
     manifests = ManifestSet(
         services=tuple(services),
         workloads=workloads,
-        pods=pods,
+        pods=(*pods, *external),
         budgets=budgets,
         namespaces=tuple(raw.key.name for raw in namespaces),
     )

@@ -223,12 +223,16 @@ class Workload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarePod:
-    """A pod that no controller in the input replaces; `state` is what a dump says of it."""
+    """A pod that no controller in the input replaces; `state` is what a dump says of it.
+
+    `address` is that of an endpoint outside the cluster, which stands for itself; None for a pod.
+    """
 
     key: ObjectKey
     template: PodTemplate
     owner: ObjectKey | None = None
     state: AdoptedPod | None = None
+    address: str | None = None
 
     @property
     def node_name(self) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from svcsim.clock import format_duration
 from svcsim.kube.manifests import ManifestSet
-from svcsim.kube.objects import Service, Workload
+from svcsim.kube.objects import BarePod, Service, Workload
 from svcsim.kube.ports import resolve_port
 from svcsim.scenario.events import (
     CONTROLLERS,
@@ -263,6 +263,8 @@ def _check_event(
     here = where / event.kind
     if target is None:
         raise here.unknown(str(event.target), "workload or bare pod of the manifests", lookup.names())
+    if isinstance(target, BarePod) and target.address is not None:
+        raise here.error(str(event.target), "is an endpoint outside the cluster: nothing happens to it here")
     if isinstance(event, Rollout):
         if target.key.kind not in ROLLS_OUT:
             raise here.error(str(event.target), f"does not roll out; accepted: a {', a '.join(ROLLS_OUT)}")

@@ -199,7 +199,7 @@ def test_the_engine_fails_as_many_as_the_histories_foretell() -> None:
 
 @pytest.mark.parametrize("event", [{"fail": "node-2"}, {"partition": "node-2", "for": "60s"}])
 def test_a_lost_node_is_expected_as_it_is_simulated(event: dict) -> None:
-    """Through the Service, from a watch, and re-resolved by the clock; both directions of a lost link count."""
+    """By the Service, a watch, and re-resolved by the clock; both directions of a lost link count."""
     document = {
         "manifests": [deployment(6), service()],
         "duration": "150s",
