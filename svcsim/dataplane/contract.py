@@ -88,6 +88,10 @@ R17. *inject.* A job is a request made by the control plane (a probe) to one ser
     straight to R10 at that server, has no ladder (silence means CONNECT_TIMEOUT at its deadline, or
     UNREACHABLE by R10 if that comes first or at the same instant), deadline at_ns + timeout_ns, and its own
     service_ns. Its result (outcome, end_ns) is answered by `job`. It counts in the queue, not in any client.
+R18. *Work done.* ask WORK_DONE(server, at): the service nanoseconds that the server has performed in
+    [0, at), once the window has been advanced to `at`: the sum over all it accepted, jobs and lost work
+    included, of the part of [start, end) before `at`; of work that was cut at x (R14) the part before x. A
+    request that timed out or whose client has gone goes on being work.
 
 `syns` counts SYNs sent. `observer`, `version`: of the last list consulted, -1 if none. `server`: the last one
 addressed, -1 if none.
@@ -236,11 +240,12 @@ class QueueFull(IntEnum):
 
 
 class Ask(IntEnum):
-    """Questions the control plane may put to the data plane (R16, R17)."""
+    """Questions the control plane may put to the data plane (R16, R18)."""
 
     DRAIN_END = 0
     IN_FLIGHT = 1
     ACCEPTED = 2
+    WORK_DONE = 3
 
 
 RECORD_DTYPE = np.dtype(
@@ -358,7 +363,7 @@ class DataPlane(Protocol):
         """Handle every event before window.until_ns (R2)."""
 
     def ask(self, server: int, what: Ask) -> int:
-        """Answer R16 as of the instant advanced to."""
+        """Answer R16 or R18 as of the instant advanced to."""
 
     def inject(self, job: Job) -> None:
         """Add a job with at_ns >= the instant advanced to; before the window that contains it."""

@@ -123,7 +123,7 @@ class VectorisedEngine:
         self._until = window.until_ns
 
     def ask(self, server: int, what: Ask) -> int:
-        """Answer R16 as of the instant advanced to."""
+        """Answer R16 or R18 as of the instant advanced to."""
         match what:
             case Ask.DRAIN_END:
                 return max(self._until, int(self._sv.last_end[server]))
@@ -132,6 +132,11 @@ class VectorisedEngine:
                 return int(np.count_nonzero(rows[:, kernel.O_SERVER] == server))
             case Ask.ACCEPTED:
                 return int(self._sv.accepted[server])
+            case Ask.WORK_DONE:
+                rows = self._work.open[: self._scalars[state.OPEN_SIZE]]
+                rows = rows[rows[:, kernel.O_SERVER] == server]
+                ahead = rows[:, kernel.O_END] - np.maximum(rows[:, kernel.O_START], self._until)
+                return int(self._sv.work[server] - ahead.sum())
 
     def inject(self, job: Job) -> None:
         """Add a job (R17)."""
@@ -299,6 +304,7 @@ class VectorisedEngine:
             np.full(n, NEVER, dtype=np.int64),
             np.full(n, -1, dtype=np.int64),
             np.zeros(n, dtype=np.int64),
+            np.zeros(n, dtype=np.int64),
             np.zeros((n, width), dtype=np.int64),
             np.zeros(0, dtype=np.int64),
             np.zeros(n + 1, dtype=np.int64),
@@ -319,6 +325,7 @@ class VectorisedEngine:
                 "next_cut",
                 "last_end",
                 "accepted",
+                "work",
                 "free",
                 "ring_head",
                 "ring_len",
