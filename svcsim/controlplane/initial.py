@@ -137,6 +137,7 @@ class Initial:
             run.life = 1
             run.running = run.accepting = run.ready = True
             run.started_ns = run.listening_ns = -age
+            plane.metrics.started(pod, run)
             if run.spec.readiness is not None:
                 period = run.spec.readiness.period_seconds * SECOND
                 run.worker_ns = int(

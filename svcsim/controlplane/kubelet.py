@@ -98,6 +98,7 @@ class Kubelet:
         if run.server is not None:
             run.listen_handle = plane.timeline.truth(run.listening_ns, run.server, TruthKind.LISTEN)
         plane.loop.at(run.listening_ns, self._accepts, run, run.life)
+        plane.metrics.started(pod, run)
         fate = startup_of(
             run.spec.startup,
             run.spec.liveness,

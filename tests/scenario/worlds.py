@@ -125,6 +125,7 @@ COMPLETE: dict[str, Any] = {
             "queue": {"places": 128, "full": "drop"},
             "onSigterm": {"lameDuck": "5s"},
             "preStop": "4s",
+            "cpu": {"idle": "20m", "busy": 1, "startup": "500m"},
             "age": "1h",
         },
         "shop/rs/old/old": {"concurrency": 4, "queue": 12, "onSigterm": "drain"},
