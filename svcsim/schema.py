@@ -167,6 +167,22 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("sync_start_s", "float64", "s", "observer's sync that applied it began"),
         Column("committed_s", "float64", "s", "observer routed by it"),
     ),
+    "scaling": (
+        Column("replication", "int64", "", "index of the replication, from 0"),
+        Column("t_s", "float64", "s", "instant of the autoscaler's sync"),
+        Column("autoscaler", "str", "", "HorizontalPodAutoscaler"),
+        Column("workload", "str", "", "what it scales"),
+        Column("replicas", "int64", "1", "spec.replicas as it read them"),
+        Column("size", "int64", "1", "spec.replicas as it left them"),
+        Column(
+            "usage", "float64", "", "percent of the request, or thousandths of a core, of the metric that won"
+        ),
+        Column("target", "float64", "", "the same as the target has it"),
+        Column("proposed", "float64", "1", "replicas the metrics asked for, before stabilisation and limits"),
+        Column("reason", "str", "", "of the rescale, or why there was no metric"),
+        Column("able", "str", "", "reason of condition AbleToScale"),
+        Column("limited", "str", "", "reason of condition ScalingLimited"),
+    ),
     "load": (
         _REPLICATION,
         _POD,

@@ -68,7 +68,7 @@ class Events:
                 case Rollout():
                     plane.loop.at(asked_ns, self._rollout, event)
                 case Scale():
-                    plane.loop.at(asked_ns, self._scale, event)
+                    plane.loop.at(asked_ns, plane.scale, event.target, event.replicas)
                 case Delete():
                     plane.loop.at(asked_ns, self._delete, event, number)
                 case Crash() | Kill():
@@ -115,22 +115,6 @@ class Events:
             deployment.template = event.template
             plane.deployments.adopt_older(deployment)
         plane.deployments.enqueue(deployment)
-
-    def _scale(self, event: Scale) -> None:
-        plane = self._plane
-        deployment = plane.workload_deployments.get(event.target)
-        if deployment is not None:
-            deployment.replicas = event.replicas
-            plane.deployments.enqueue(deployment)
-            return
-        stateful = plane.workload_stateful.get(event.target)
-        if stateful is not None:
-            stateful.replicas = event.replicas
-            plane.stateful_sets.enqueue(stateful)
-            return
-        rs = plane.workload_sets[event.target]
-        rs.replicas = event.replicas
-        plane.replica_sets.enqueue(rs)
 
     def _delete(self, event: Delete, number: int) -> None:
         for pod in self._victims(event.target, event.count, number):

@@ -118,6 +118,7 @@ class Initial:
             run.life = 1
             run.running = run.accepting = run.ready = True
             run.started_ns = run.listening_ns = -age_ns
+            plane.metrics.started(pod, run)
             if run.server is not None:
                 plane.timeline.truth(0, run.server, TruthKind.LISTEN)
         for state in plane.services_of(pod):

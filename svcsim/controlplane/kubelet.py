@@ -76,6 +76,10 @@ class Kubelet:
         """The node reaches the API server no more; its pods run on."""
         self._away.add(node)
 
+    def cut_off_now(self, node: int) -> bool:
+        """Whether nobody reaches the node's kubelet."""
+        return node in self._away
+
     def reconnected(self, node: int) -> None:
         """Held patches go out; what happened meanwhile is seen: bindings, deletions, readiness taken away."""
         plane = self._plane
@@ -190,6 +194,7 @@ class Kubelet:
         if run.server is not None:
             run.listen_handle = plane.timeline.truth(run.listening_ns, run.server, TruthKind.LISTEN)
         plane.loop.at(run.listening_ns, self._accepts, run, run.life)
+        plane.metrics.started(pod, run)
         fate = startup_of(
             run.spec.startup,
             run.spec.liveness,

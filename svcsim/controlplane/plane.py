@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from svcsim.controlplane.autoscaling.controller import AutoscalerController, Decision
+from svcsim.controlplane.autoscaling.metrics import MetricsServer
 from svcsim.controlplane.daemonset import DaemonSetController
 from svcsim.controlplane.deployment import DeploymentController
 from svcsim.controlplane.disruption import Disruption
@@ -52,6 +54,7 @@ class ControlRun:
     pod_changes: list[Change]
     pod_adoptions: Adoptions
     warnings: list[str]
+    scalings: list[Decision]
 
 
 class ControlPlane:
@@ -122,6 +125,8 @@ class ControlPlane:
         self.workload_deployments: dict[ObjectKey, Deployment] = {}
         self.workload_stateful: dict[ObjectKey, StatefulSet] = {}
         self.workload_daemons: dict[ObjectKey, DaemonSet] = {}
+        self.metrics = MetricsServer(self)
+        self.autoscalers = AutoscalerController(self)
         Initial(self).create()
         self._believe_from_start()
         Events(self).arrange()
@@ -143,6 +148,7 @@ class ControlPlane:
             pod_changes=self.pod_changes,
             pod_adoptions=self.pod_observers.adoptions(),
             warnings=self.warnings,
+            scalings=self.autoscalers.decisions,
         )
 
     def advance(self, until_ns: int) -> None:
@@ -188,6 +194,22 @@ class ControlPlane:
             if owner is not None:
                 return int(owner.replicas)
         return len(self.nodes)
+
+    def scale(self, key: ObjectKey, replicas: int) -> None:
+        """Write the scale of a workload: its controller does the rest."""
+        deployment = self.workload_deployments.get(key)
+        if deployment is not None:
+            deployment.replicas = replicas
+            self.deployments.enqueue(deployment)
+            return
+        stateful = self.workload_stateful.get(key)
+        if stateful is not None:
+            stateful.replicas = replicas
+            self.stateful_sets.enqueue(stateful)
+            return
+        rs = self.workload_sets[key]
+        rs.replicas = replicas
+        self.replica_sets.enqueue(rs)
 
     # -- pods
 

@@ -107,6 +107,10 @@ R18. *Links.* Node rows say that a node is UP, CUT (nobody on it reaches anybody
         end < h, the answer arrives at the first end + RESPONSE_RTO_NS[k] >= h (the server's kernel sends
         it again), as OK, rank COMPLETION, unless the deadline comes before; CUT no longer stops it, (c) does.
     (e) *Looking up* an address (R12) needs no link. Jobs lost by (c) stay OPEN.
+R19. *Work done.* ask WORK_DONE(server, at): the service nanoseconds that the server has performed in
+    [0, at), once the window has been advanced to `at`: the sum over all it accepted, jobs and lost work
+    included, of the part of [start, end) before `at`; of work that was cut (R14) or lost (R18c) at x the part
+    before x. A request that timed out or whose client has gone goes on being work.
 
 `syns` counts SYNs sent. `observer`, `version`: of the last list consulted, -1 if none. `server`: the last one
 addressed, -1 if none.
@@ -278,11 +282,12 @@ class QueueFull(IntEnum):
 
 
 class Ask(IntEnum):
-    """Questions the control plane may put to the data plane (R16, R17)."""
+    """Questions the control plane may put to the data plane (R16, R19)."""
 
     DRAIN_END = 0
     IN_FLIGHT = 1
     ACCEPTED = 2
+    WORK_DONE = 3
 
 
 RECORD_DTYPE = np.dtype(
@@ -405,7 +410,7 @@ class DataPlane(Protocol):
         """Handle every event before window.until_ns (R2)."""
 
     def ask(self, server: int, what: Ask) -> int:
-        """Answer R16 as of the instant advanced to."""
+        """Answer R16 or R19 as of the instant advanced to."""
 
     def inject(self, job: Job) -> None:
         """Add a job with at_ns >= the instant advanced to; before the window that contains it."""

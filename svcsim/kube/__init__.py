@@ -1,5 +1,6 @@
 """Kubernetes' words: typed manifests in, API defaults, endpoint categories, quantities."""
 
+from svcsim.kube.autoscalers import Autoscaler, CpuMetric, ScalingPolicy, ScalingRules
 from svcsim.kube.defaults import DEFAULTS, Default
 from svcsim.kube.endpoints import Conditions, Endpoint, categorize, conditions
 from svcsim.kube.keys import ObjectKey, parse_key, parse_target
@@ -29,10 +30,12 @@ from svcsim.kube.selectors import Requirement, Selector, selects
 __all__ = [
     "DEFAULTS",
     "AdoptedPod",
+    "Autoscaler",
     "BarePod",
     "Conditions",
     "Container",
     "ContainerPort",
+    "CpuMetric",
     "Default",
     "DisruptionBudget",
     "Endpoint",
@@ -44,6 +47,8 @@ __all__ = [
     "PreStop",
     "Probe",
     "Requirement",
+    "ScalingPolicy",
+    "ScalingRules",
     "Selector",
     "Service",
     "ServicePort",

@@ -27,6 +27,12 @@ PROBE_TIMEOUT_SECONDS: Final = 1
 PROBE_SUCCESS_THRESHOLD: Final = 1
 PROBE_FAILURE_THRESHOLD: Final = 3
 
+HPA_MIN_REPLICAS: Final = 1
+HPA_CPU_UTILIZATION: Final = 80
+HPA_UP_STABILIZATION_SECONDS: Final = 0
+HPA_DOWN_STABILIZATION_SECONDS: Final = 300
+HPA_TOLERANCE: Final = "0.1"
+
 SERVICE_TYPE: Final = "ClusterIP"
 SESSION_AFFINITY: Final = "None"
 AFFINITY_TIMEOUT_SECONDS: Final = 10800
@@ -48,6 +54,7 @@ class Default:
 
 _APPS = "pkg/apis/apps/v1/defaults.go"
 _CORE = "pkg/apis/core/v1/defaults.go"
+_HPA = "pkg/apis/autoscaling/v2/defaults.go"
 
 DEFAULTS: Final[tuple[Default, ...]] = (
     Default("Deployment.spec.replicas", REPLICAS, f"{_APPS} SetDefaults_Deployment"),
@@ -99,6 +106,43 @@ DEFAULTS: Final[tuple[Default, ...]] = (
     Default("Probe.timeoutSeconds", PROBE_TIMEOUT_SECONDS, f"{_CORE} SetDefaults_Probe"),
     Default("Probe.successThreshold", PROBE_SUCCESS_THRESHOLD, f"{_CORE} SetDefaults_Probe"),
     Default("Probe.failureThreshold", PROBE_FAILURE_THRESHOLD, f"{_CORE} SetDefaults_Probe"),
+    Default(
+        "HorizontalPodAutoscaler.spec.minReplicas",
+        HPA_MIN_REPLICAS,
+        f"{_HPA} SetDefaults_HorizontalPodAutoscaler",
+    ),
+    Default(
+        "HorizontalPodAutoscaler.spec.metrics",
+        f"cpu {HPA_CPU_UTILIZATION}%",
+        f"{_HPA} SetDefaults_HorizontalPodAutoscaler",
+    ),
+    Default(
+        "HorizontalPodAutoscaler.spec.behavior.scaleUp.stabilizationWindowSeconds",
+        HPA_UP_STABILIZATION_SECONDS,
+        f"{_HPA} GenerateHPAScaleUpRules",
+    ),
+    Default(
+        "HorizontalPodAutoscaler.spec.behavior.scaleUp.policies",
+        "4 Pods, 100 Percent in 15 s",
+        f"{_HPA} GenerateHPAScaleUpRules",
+    ),
+    Default(
+        "HorizontalPodAutoscaler.spec.behavior.scaleDown.stabilizationWindowSeconds",
+        HPA_DOWN_STABILIZATION_SECONDS,
+        "pkg/controller/podautoscaler/config/v1alpha1/defaults.go "
+        "RecommendedDefaultHPAControllerConfiguration",
+    ),
+    Default(
+        "HorizontalPodAutoscaler.spec.behavior.scaleDown.policies",
+        "100 Percent in 15 s",
+        f"{_HPA} GenerateHPAScaleDownRules",
+    ),
+    Default(
+        "HorizontalPodAutoscaler.spec.behavior.scaleUp.tolerance",
+        HPA_TOLERANCE,
+        "pkg/controller/podautoscaler/config/v1alpha1/defaults.go "
+        "RecommendedDefaultHPAControllerConfiguration",
+    ),
     Default("Service.spec.type", SERVICE_TYPE, f"{_CORE} SetDefaults_Service"),
     Default("Service.spec.ports.protocol", PROTOCOL, f"{_CORE} SetDefaults_Service"),
     Default("Service.spec.ports.targetPort", "port", f"{_CORE} SetDefaults_Service"),

@@ -9,11 +9,21 @@ from dataclasses import dataclass
 
 from svcsim.errors import ManifestError
 
-__all__ = ["ACTING_KINDS", "KINDS", "ObjectKey", "kind_named", "nearest", "parse_key", "parse_target"]
+__all__ = [
+    "ACTING_KINDS",
+    "KINDS",
+    "OLDER_VERSIONS",
+    "ObjectKey",
+    "kind_named",
+    "nearest",
+    "parse_key",
+    "parse_target",
+]
 
 ACTING_KINDS: dict[str, str] = {
     "DaemonSet": "apps/v1",
     "Deployment": "apps/v1",
+    "HorizontalPodAutoscaler": "autoscaling/v2",
     "Namespace": "v1",
     "Pod": "v1",
     "PodDisruptionBudget": "policy/v1",
@@ -22,7 +32,10 @@ ACTING_KINDS: dict[str, str] = {
     "Service": "v1",
     "StatefulSet": "apps/v1",
 }
-"""Kinds that a run acts on, with the one apiVersion that current API servers serve."""
+"""Kinds that a run acts on, with the apiVersion that current API servers serve."""
+
+OLDER_VERSIONS: dict[str, tuple[str, ...]] = {"HorizontalPodAutoscaler": ("autoscaling/v1",)}
+"""Other versions of these kinds that current API servers serve too."""
 
 KINDS: dict[str, tuple[str, ...]] = {
     "CronJob": ("cj",),

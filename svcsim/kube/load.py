@@ -9,13 +9,15 @@ from typing import TextIO
 
 from svcsim.errors import ManifestError
 from svcsim.kube.conversion.adoption import own
+from svcsim.kube.conversion.autoscalers import autoscaler
 from svcsim.kube.conversion.budgets import budget
 from svcsim.kube.conversion.handwritten import hand_written
 from svcsim.kube.conversion.remarks import remark_backends, remark_service, remark_skipped
 from svcsim.kube.conversion.rules import check_dns_label
+from svcsim.kube.conversion.scaled import scaled_objects
 from svcsim.kube.conversion.services import allocate, service
 from svcsim.kube.conversion.workloads import MAX_PODS, bare_pod, workload
-from svcsim.kube.keys import ACTING_KINDS, ObjectKey
+from svcsim.kube.keys import ACTING_KINDS, OLDER_VERSIONS, ObjectKey
 from svcsim.kube.manifests import ManifestSet
 from svcsim.kube.objects import Workload
 from svcsim.kube.place import Notes
@@ -25,7 +27,7 @@ from svcsim.kube.reading.files import Text, read_texts
 __all__ = ["load_manifests", "parse_manifests"]
 
 # Groups whose kinds share names with the acting ones; any other group's `Service` is another kind.
-_OWN_GROUPS = frozenset({"", "apps", "extensions", "core", "policy"})
+_OWN_GROUPS = frozenset({"", "apps", "autoscaling", "extensions", "core", "policy"})
 
 
 def load_manifests(
@@ -73,11 +75,12 @@ def _acts(raw: RawObject) -> bool:
     group = raw.api_version.partition("/")[0] if "/" in raw.api_version else ""
     if kind not in ACTING_KINDS or group not in _OWN_GROUPS:
         return False
-    if raw.api_version != ACTING_KINDS[kind]:
+    accepted = (ACTING_KINDS[kind], *OLDER_VERSIONS.get(kind, ()))
+    if raw.api_version not in accepted:
         raise raw.place.error(
             ("apiVersion",),
             raw.api_version,
-            f"has no {kind} in any supported Kubernetes; accepted: {ACTING_KINDS[kind]}",
+            f"has no {kind} in any supported Kubernetes; accepted: {', '.join(accepted)}",
         )
     return True
 
@@ -121,6 +124,11 @@ def _assemble(texts: Iterable[Text]) -> ManifestSet:
         workload(raw, notes, owner=owner, pods=tuple(owned.adopted.get(raw.key, ())))
         for raw, owner in owned.workloads
     )
+    autoscalers = tuple(
+        autoscaler(raw, notes) for key, raw in objects.items() if key.kind == "HorizontalPodAutoscaler"
+    )
+    fixed = {raw.key: raw for raw, _ in owned.workloads}
+    workloads, autoscalers = scaled_objects(workloads, autoscalers, fixed, notes)
     pods = tuple(bare_pod(raw, notes, owner=owner, state=state) for raw, owner, state in owned.pods)
     total = sum(one.replicas for one in workloads) + len(pods) + len(external)
     if total > MAX_PODS:
@@ -135,6 +143,7 @@ def _assemble(texts: Iterable[Text]) -> ManifestSet:
         workloads=workloads,
         pods=(*pods, *external),
         budgets=budgets,
+        autoscalers=autoscalers,
         namespaces=tuple(raw.key.name for raw in namespaces),
     )
     for one in workloads:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from svcsim.errors import ManifestError
+from svcsim.kube.autoscalers import Autoscaler
 from svcsim.kube.keys import ObjectKey, nearest, parse_key
 from svcsim.kube.objects import BarePod, DisruptionBudget, Service, Workload
 from svcsim.kube.selectors import selects
@@ -29,6 +30,7 @@ class ManifestSet:
     workloads: tuple[Workload, ...] = ()
     pods: tuple[BarePod, ...] = ()
     budgets: tuple[DisruptionBudget, ...] = ()
+    autoscalers: tuple[Autoscaler, ...] = ()
     namespaces: tuple[str, ...] = ()
     latest_timestamp: datetime.datetime | None = None
     warnings: tuple[str, ...] = ()

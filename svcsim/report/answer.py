@@ -104,7 +104,7 @@ def not_modelled() -> list[str]:
     return [
         f"Ways in: {', '.join(NOT_YET_VIA)}; session affinity, traffic policies, topology hints.",
         f"Events: {', '.join(NOT_YET_EVENTS)}.",
-        "Controllers: Jobs, autoscaling.",
+        "Controllers: Jobs; autoscaling by other metrics than CPU.",
         "Connections: each request opens its own; no keep-alive, pools, UDP; no limit of ports, conntrack.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "
         "on a node that is cut off as elsewhere.",

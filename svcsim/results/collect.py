@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from svcsim.controlplane.autoscaling.controller import Decision
 from svcsim.controlplane.topology import Topology
 from svcsim.dataplane.contract import Cause, Outcome
 from svcsim.results.kept import FAILURE_DTYPE, Kept, hashes
@@ -94,6 +95,7 @@ class Part:
     expected: npt.NDArray[np.float64]
     pods: PodRows | None
     programming: tuple[ProgrammingRows, ...]
+    scalings: list[Decision]
     trace: Trace | None
     requests: npt.NDArray[Any] | None
     pod_names: Int64
@@ -198,6 +200,7 @@ class Collector:
             ),
             pods=pods if before.pod_rows + len(pods.pod) <= TABLE_ROWS or run.index == 0 else None,
             programming=programming,
+            scalings=control.scalings,
             trace=self._traced(run, truth, lists, names, away) if run.index in self._trace else None,
             requests=run.requests,
             pod_names=names if run.requests is not None else names[:0],

@@ -56,6 +56,7 @@ def result_of(collector: Collector, *, seed: int, engine: str, notes: tuple[str,
         beliefs=_beliefs(collector, parts),
         versions=_versions(collector, parts),
         programming=_programming(collector, parts),
+        scaling=_scaling(parts),
         load=_load(collector, parts),
         latency=_latency(collector),
         lag=_lag(collector),
@@ -349,6 +350,28 @@ def _programming(collector: Collector, parts: list[Part]) -> pd.DataFrame:
             "received_s": _seconds(flat("received_ns")),
             "sync_start_s": _seconds(flat("sync_start_ns")),
             "committed_s": _seconds(flat("committed_ns")),
+        },
+    )
+
+
+def _scaling(parts: list[Part]) -> pd.DataFrame:
+    """Every sync of every autoscaler."""
+    rows = [(k, decision) for k, part in enumerate(parts) for decision in part.scalings]
+
+    def number(name: str) -> list[float]:
+        found = [getattr(decision, name) for _, decision in rows]
+        return [float("nan") if value is None else float(value) for value in found]
+
+    return _frame(
+        "scaling",
+        {
+            "replication": [k for k, _ in rows],
+            "t_s": [decision.at_ns * 1e-9 for _, decision in rows],
+            **{
+                name: [getattr(decision, name) for _, decision in rows]
+                for name in ("autoscaler", "workload", "replicas", "size", "reason", "able", "limited")
+            },
+            **{name: number(name) for name in ("usage", "target", "proposed")},
         },
     )
 

@@ -34,6 +34,7 @@ class Result:
     beliefs: pd.DataFrame
     versions: pd.DataFrame
     programming: pd.DataFrame
+    scaling: pd.DataFrame
     load: pd.DataFrame
     latency: pd.DataFrame
     lag: pd.DataFrame

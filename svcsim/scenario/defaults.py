@@ -171,6 +171,13 @@ _ROWS: Final = (
     Default("workloads.queue.full", "reject", "kind", "assumed", "a server that answers 503"),
     Default("workloads.onSigterm", "exit", "kind", "assumed", "SIGTERM's default action"),
     Default("workloads.preStop", None, "duration", "assumed", "what the manifest says of its hook"),
+    Default("workloads.cpu.idle", "5m", "cores", "assumed", "a server that waits; read by autoscalers only"),
+    Default(
+        "workloads.cpu.busy", 1, "cores", "assumed", "a busy worker computes; less where it waits for others"
+    ),
+    Default(
+        "workloads.cpu.startup", "5m", "cores", "assumed", "as when idle; a JIT or a cache may need a core"
+    ),
     Default("workloads.age", None, "duration", "assumed", "what the pod's status says"),
     Default(
         "workloads.readinessGate",

@@ -210,6 +210,7 @@ CONTROLLERS: Final = (
     "statefulset",
     "daemonset",
     "endpointslice",
+    "horizontalpodautoscaler",
     "nodelifecycle",
     "scheduler",
     "kube-controller-manager",

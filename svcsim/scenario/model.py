@@ -8,10 +8,12 @@ from typing import Final, Literal
 
 from svcsim.distributions import Distribution
 from svcsim.kube.keys import ObjectKey
+from svcsim.kube.quantities import parse_quantity
 from svcsim.scenario.defaults import default, default_law, default_ns
 
 __all__ = [
     "ARRIVALS",
+    "MAX_CORES",
     "MAX_NODES",
     "MAX_RATE_PER_S",
     "MAX_SOURCES",
@@ -40,6 +42,7 @@ RESOLVES: Final[tuple[Resolve, ...]] = ("once", "on-failure", "watch", "every")
 ARRIVALS: Final[tuple[Arrivals, ...]] = ("poisson", "constant")
 ON_SIGTERM: Final[tuple[OnSigterm, ...]] = ("exit", "drain", "ignore", "lameDuck")
 
+MAX_CORES: Final = 100_000
 MAX_NODES: Final = 15_000
 MAX_SOURCES: Final = 100_000
 MAX_RATE_PER_S: Final = 1e8
@@ -56,6 +59,9 @@ _QUEUE: Final[int | None] = default("workloads.queue")
 _QUEUE_FULL: Final[QueueFull] = default("workloads.queue.full")
 _ON_SIGTERM: Final[OnSigterm] = default("workloads.onSigterm")
 _PRE_STOP: Final[int | None] = default("workloads.preStop")
+_CPU_IDLE: Final = parse_quantity(default("workloads.cpu.idle"))
+_CPU_BUSY: Final = parse_quantity(default("workloads.cpu.busy"))
+_CPU_STARTUP: Final = parse_quantity(default("workloads.cpu.startup"))
 _AGE: Final[int | None] = default("workloads.age")
 _ARRIVALS: Final[Arrivals] = default("clients.arrivals")
 _TIMEOUT_CONNECT: Final[int | None] = default_ns("clients.timeout.connect")
@@ -141,9 +147,11 @@ class WorkloadBehaviour:
     """What no manifest says about a container.
 
     `concurrency` and `queue` are None for unlimited; `lame_duck_ns` means something only for `lameDuck`;
-    `pre_stop_ns` is how long a hook runs whose length the manifest does not tell; `age_ns` is the age of
-    its pods at t = 0, None for what their status says; `readiness_gate` is how long it takes until their
-    readiness gates are true once their containers are ready.
+    `pre_stop_ns` is how long a hook runs whose length the manifest does not tell; `cpu_idle` is the cores it
+    uses while nothing is served, `cpu_busy` what each busy worker adds to that, `cpu_startup` what it uses
+    instead before it listens; `age_ns` is the age of its pods at t = 0, None for what their status says;
+    `readiness_gate` is how long it takes until their readiness gates are true once their containers are
+    ready.
     """
 
     startup: Distribution = _STARTUP
@@ -154,6 +162,9 @@ class WorkloadBehaviour:
     on_sigterm: OnSigterm = _ON_SIGTERM
     lame_duck_ns: int = 0
     pre_stop_ns: int | None = _PRE_STOP
+    cpu_idle: Fraction = _CPU_IDLE
+    cpu_busy: Fraction = _CPU_BUSY
+    cpu_startup: Fraction = _CPU_STARTUP
     age_ns: int | None = _AGE
     readiness_gate: Distribution = _READINESS_GATE
 

@@ -50,6 +50,7 @@ class _Maker:
             "name": name,
             "image": "i",
             "ports": [{"containerPort": port, "name": f"{name}-p"}],
+            "resources": {"requests": {"cpu": "50m"}},
         }
         if self.chance(0.7):
             spec["readinessProbe"] = self.probe("/ready")
@@ -119,6 +120,30 @@ class _Maker:
         version = "v1" if kind == "ReplicationController" else "apps/v1"
         document = {"apiVersion": version, "kind": kind, "metadata": {"name": name}, "spec": spec}
         return document, f"{kind.lower()}/{name}"
+
+
+def _autoscaler(m: _Maker, name: str, kind: str) -> dict:
+    """Wants more or fewer pods within some seconds of a run that is short for it."""
+    target: dict[str, Any] = {"type": "Utilization", "averageUtilization": m.pick(10, 60)}
+    if m.chance(0.3):
+        target = {"type": "AverageValue", "averageValue": m.pick("20m", "200m")}
+    spec: dict[str, Any] = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": kind, "name": name},
+        "minReplicas": m.pick(1, 2, 4),
+        "maxReplicas": m.pick(4, 6),
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+    }
+    if m.chance(0.5):
+        spec["behavior"] = {
+            "scaleDown": {"stabilizationWindowSeconds": m.pick(0, 5)},
+            "scaleUp": {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 15}]},
+        }
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
 
 
 def _node_event(m: _Maker, event: dict[str, Any]) -> dict:
@@ -231,6 +256,8 @@ def random_scenario(seed: int) -> dict:
         else:
             document, key = m.workload(name)
             manifests.append(document)
+            if document["kind"] in ("Deployment", "StatefulSet") and m.chance(0.25):
+                manifests.append(_autoscaler(m, name, document["kind"]))
         if m.chance(0.2):
             manifests.append(
                 {
@@ -255,6 +282,8 @@ def random_scenario(seed: int) -> dict:
             "onSigterm": m.pick("exit", "exit", "drain", "drain", "ignore", {"lameDuck": m.pick("1s", "3s")}),
         }
         if m.chance(0.3):
+            behaviour["cpu"] = {"idle": m.pick("1m", "40m"), "busy": m.pick("100m", 1)}
+        if m.chance(0.3):
             behaviour["readinessGate"] = m.law(0, 300, 1000)
         if m.chance(0.6):
             behaviour["concurrency"] = m.pick(1, 1, 2, 3)
@@ -264,6 +293,8 @@ def random_scenario(seed: int) -> dict:
         targets.append((key, service))
     clients = [_client(m, k, *m.dice.choice(targets)) for k in range(m.pick(2, 3, 4))]
     duration = m.pick(8, 12, 16)
+    if any(one["kind"] == "HorizontalPodAutoscaler" for one in manifests):
+        duration = 60
     at = [round(m.dice.uniform(1, duration - 2), 1) for _ in range(m.pick(1, 2, 3))]
     lag = {
         "load": {"constant": 1} if m.grid else {"lognormal": {"median": 1, "p99": 2.66}},

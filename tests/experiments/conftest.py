@@ -43,3 +43,8 @@ def against_real_cluster() -> ModuleType:
 @pytest.fixture(scope="session")
 def node_failure() -> ModuleType:
     return _module("node_failure")
+
+
+@pytest.fixture(scope="session")
+def hpa() -> ModuleType:
+    return _module("hpa")

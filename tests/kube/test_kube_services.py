@@ -193,7 +193,6 @@ def test_skipped_kinds_are_named_once(service: str) -> None:
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}",
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: b}}",
         "{apiVersion: apps/v1, kind: Job, metadata: {name: db}}",
-        "{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {name: web}}",
         "{apiVersion: serving.knative.dev/v1, kind: Service, metadata: {name: web}}",
         "{apiVersion: apps/v1, kind: Deploymnet, metadata: {name: web}}",
         "{apiVersion: v1, kind: ServiceAccount, metadata: {name: web}}",
@@ -202,7 +201,6 @@ def test_skipped_kinds_are_named_once(service: str) -> None:
     assert len(manifests.services) == 1
     assert manifests.warnings[:-1] == (
         'Job "db" is not simulated yet: its pods do not exist in this run, unless listed as Pods',
-        'HorizontalPodAutoscaler "web" is not simulated yet: replicas stay as declared',
         'Deploymnet "web" skipped: unknown kind; did you mean Deployment?',
         "skipped, without effect on this run: 2 ConfigMap, 1 Service (serving.knative.dev/v1), "
         "1 ServiceAccount",

@@ -53,7 +53,7 @@ def test_a_table_is_what_the_schema_says(result: Result, name: str) -> None:
     frame = getattr(result, name)
     assert [*frame.columns] == [column.name for column in TABLES[name]]
     assert [str(dtype) for dtype in frame.dtypes] == [column.dtype for column in TABLES[name]]
-    assert len(frame) > 0
+    assert len(frame) > 0 or name == "scaling"  # no autoscaler in this question
     assert isinstance(frame.index, pd.RangeIndex)
 
 

@@ -106,6 +106,7 @@ def control_run(
         pod_adoptions=Adoptions(
             observers=np.empty(0, dtype=np.int64), received=nothing, sync_start=nothing, committed=nothing
         ),
+        scalings=[],
         warnings=[],
     )
 

@@ -52,6 +52,8 @@ ZERO_IS_FINE = {
     ("workloads", "deployment/web", "queue", "places"),
     ("workloads", "shop/rs/old/old", "queue"),
     ("workloads", "deployment/web", "preStop"),
+    ("workloads", "deployment/web", "cpu", "idle"),
+    ("workloads", "deployment/web", "cpu", "busy"),
     ("workloads", "deployment/web", "age"),
 }
 TRUTHS = {("cluster", "nodes", 0, "unschedulable"), ("clients", 0, "hostNetwork")}

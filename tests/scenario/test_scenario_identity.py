@@ -110,6 +110,8 @@ def _changed(path: tuple[str | int, ...], value: Any) -> Any:
         return value + 1
     if key in ("rate", "value") and isinstance(value, str) and "/" in value:
         return "77/s"
+    if path[-2] == "cpu":
+        return "7m"
     if isinstance(value, str) and value[:1].isdigit():
         return "7s" if key in ("minSyncPeriod", "syncPeriod") else "7ms"
     return None

@@ -127,6 +127,7 @@ COMPLETE: dict[str, Any] = {
             "queue": {"places": 128, "full": "drop"},
             "onSigterm": {"lameDuck": "5s"},
             "preStop": "4s",
+            "cpu": {"idle": "20m", "busy": 1, "startup": "500m"},
             "age": "1h",
             "readinessGate": {"exponential": {"mean": "3s"}},
         },

@@ -66,7 +66,7 @@ class ReferenceEngine:
         self._advanced_to_ns = until_ns
 
     def ask(self, server: int, what: Ask) -> int:
-        """Answer R16 as of the instant advanced to."""
+        """Answer R16 or R19 as of the instant advanced to."""
         return self.servers[server].ask(what, self._advanced_to_ns)
 
     def inject(self, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""Servers: their state as the truth has it, their workers and their queue (R10, R11, R13, R14, R16)."""
+"""Servers: their state as the truth has it, their workers and their queue (R10, R11, R13, R14, R16, R19)."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ class Server:
     """One server: what a SYN meets there.
 
     `_free`: heap, for each worker the instant it is free. `_starts`: starts of accepted work that may still
-    wait, ascending because the queue is FIFO. `_ends`: ends of accepted uncut work not known to be over.
+    wait, ascending because the queue is FIFO. `_work`: (start, end) of accepted uncut work not known to be
+    over; `_done_ns`: nanoseconds performed of all other work.
     """
 
     def __init__(self, env: OrderedEnvironment, group: int, plan: GroupPlan) -> None:
@@ -87,7 +88,8 @@ class Server:
         self.cut = env.event()
         self._free = [0] * plan.workers
         self._starts: deque[int] = deque()
-        self._ends: list[int] = []
+        self._work: list[tuple[int, int]] = []
+        self._done_ns = 0
 
     def happen(self, kind: TruthKind) -> None:
         """A row of the truth (R11); CUT frees the workers and empties the queue (R14)."""
@@ -114,10 +116,11 @@ class Server:
         self.power += 1
 
     def _forget_work(self) -> None:
-        """Workers become free and the queue empty."""
+        """Workers become free and the queue empty; what was performed stays performed (R19)."""
         self._free = [0] * self.plan.workers
         self._starts.clear()
-        self._ends.clear()
+        self._done_ns += sum(_performed(work, self.env.now_ns) for work in self._work)
+        self._work.clear()
 
     def syn(self, service_ns: int, stale: Cause) -> Answer:
         """What a SYN meets now (R10); `stale` is the sender's word for an address that is no more."""
@@ -148,19 +151,28 @@ class Server:
         end = start + service_ns
         if self.plan.workers:
             heapq.heapreplace(self._free, end)
-        self._ends.append(end)
+        self._work.append((start, end))
         return Accepted(now, start, end, self.cut, self.power)
 
     def ask(self, what: Ask, at_ns: int) -> int:
-        """R16 at an instant up to which everything has been handled; at_ns never goes back."""
-        self._ends = [end for end in self._ends if end >= at_ns]
+        """R16, R19 at an instant up to which everything has been handled; at_ns never goes back."""
+        self._done_ns += sum(end - start for start, end in self._work if end < at_ns)
+        self._work = [(start, end) for start, end in self._work if end >= at_ns]
         match what:
             case Ask.DRAIN_END:
-                return max(self._ends, default=at_ns)
+                return max((end for _, end in self._work), default=at_ns)
             case Ask.IN_FLIGHT:
-                return len(self._ends)
+                return len(self._work)
             case Ask.ACCEPTED:
                 return self.accepted_clients
+            case Ask.WORK_DONE:
+                return self._done_ns + sum(_performed(work, at_ns) for work in self._work)
+
+
+def _performed(work: tuple[int, int], before_ns: int) -> int:
+    """How much of (start, end) lies before an instant, ns."""
+    start, end = work
+    return max(min(end, before_ns) - start, 0)
 
 
 class Servers:

@@ -161,6 +161,8 @@ class VectorisedEngine:
         if now == int(NodeState.DOWN):
             for one in self._unanswered:
                 one.answer_lost |= int(self._sv.node[one.row[kernel.O_SERVER]]) == node
+            for row in opened[lost_power]:
+                self._sv.work[row[kernel.O_SERVER]] -= kernel.lost_work(row, at_ns)
             kept = opened[~lost_power]
             opened[: len(kept)] = kept
             self._scalars[state.OPEN_SIZE] = len(kept)
@@ -237,7 +239,7 @@ class VectorisedEngine:
         return bool(kernel.link_lost(self._sv, self._cl, flat, int(row[kernel.O_SERVER])))
 
     def ask(self, server: int, what: Ask) -> int:
-        """Answer R16 as of the instant advanced to."""
+        """Answer R16 or R19 as of the instant advanced to."""
         match what:
             case Ask.DRAIN_END:
                 return max(self._until, int(self._sv.last_end[server]))
@@ -246,6 +248,11 @@ class VectorisedEngine:
                 return int(np.count_nonzero(rows[:, kernel.O_SERVER] == server))
             case Ask.ACCEPTED:
                 return int(self._sv.accepted[server])
+            case Ask.WORK_DONE:
+                rows = self._work.open[: self._scalars[state.OPEN_SIZE]]
+                rows = rows[rows[:, kernel.O_SERVER] == server]
+                ahead = rows[:, kernel.O_END] - np.maximum(rows[:, kernel.O_START], self._until)
+                return int(self._sv.work[server] - ahead.sum())
 
     def inject(self, job: Job) -> None:
         """Add a job (R17)."""
@@ -418,6 +425,7 @@ class VectorisedEngine:
             np.full(n, NEVER, dtype=np.int64),
             np.full(n, -1, dtype=np.int64),
             np.zeros(n, dtype=np.int64),
+            np.zeros(n, dtype=np.int64),
             np.zeros((n, width), dtype=np.int64),
             np.zeros(0, dtype=np.int64),
             np.zeros(n + 1, dtype=np.int64),
@@ -440,6 +448,7 @@ class VectorisedEngine:
                 "next_cut",
                 "last_end",
                 "accepted",
+                "work",
                 "free",
                 "ring_head",
                 "ring_len",

@@ -366,6 +366,12 @@ def _place(sv: Any, server: Any, t: Any, service: Any) -> Any:
 
 
 @compiled
+def lost_work(row: Any, cut: Any) -> Any:
+    """How much of an accepted request's work a cut takes (R19)."""
+    return max(row[O_END] - max(row[O_START], cut), 0)
+
+
+@compiled
 def _accepted(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any) -> None:
     """R14, R15 for the request just accepted that out.scratch describes; what this window can't settle
     goes to the open table."""
@@ -376,6 +382,7 @@ def _accepted(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: An
         out.load[server, row[O_CONNECTED] // SECOND] += 1
         sv.accepted[server] += 1
     cut = sv.next_cut[server]
+    sv.work[server] += end - row[O_START] - lost_work(row, cut)
     row[O_SETTLED] = 0
     _settle(until, cut, sc, cl, ev, work, out, row)
     if end >= until and cut > end:
@@ -413,6 +420,7 @@ def _settle_open(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out:
         cut = sv.next_cut[row[O_SERVER]]
         if row[O_SETTLED] == 0:
             _settle(until, cut, sc, cl, ev, work, out, row)
+        sv.work[row[O_SERVER]] -= lost_work(row, cut)
         if row[O_END] >= until and cut > row[O_END]:
             if kept != i:
                 for column in range(OPEN_COLUMNS):
@@ -894,6 +902,7 @@ def run_window(
                 if keep < 2 and end < until and end < sv.next_cut[server] and end - t <= timeout:
                     out.load[server, t // SECOND] += 1
                     sv.accepted[server] += 1
+                    sv.work[server] += service
                     out.bits[0] = np.float64(end - t)
                     hist[max((float_bits[0] >> 46) - (1023 << 6), 0)] += 1
                     fast_ok += 1

@@ -49,7 +49,8 @@ SCALARS = 16
 class Servers(NamedTuple):
     """Per server (first axis): what a SYN meets there.
 
-    state int8; group int32; next_cut, last_end int64; accepted int64; free int64 (n, max workers), next
+    state int8; group int32; next_cut, last_end int64; accepted int64; work int64, service ns of what was
+    accepted, less what a cut took (R19); free int64 (n, max workers), next
     instants at which a worker is free; ring int64 (flat), starts of waiting requests; ring_at int64 (n + 1,),
     where a server's ring begins; ring_head, ring_len int32; views_at int32 (n + 1,), views int32, CSR;
     listening int32 (n_views,), servers of a view that listen now. node int32, -1 where not placed.
@@ -62,6 +63,7 @@ class Servers(NamedTuple):
     next_cut: Array
     last_end: Array
     accepted: Array
+    work: Array
     free: Array
     ring: Array
     ring_at: Array

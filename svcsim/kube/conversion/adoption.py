@@ -153,7 +153,7 @@ def own(objects: Mapping[ObjectKey, RawObject], notes: Notes) -> Ownership:
     result = Ownership()
     orphans: dict[tuple[ObjectKey, str], int] = defaultdict(int)
     for key, raw in objects.items():
-        if key.kind in ("Namespace", "PodDisruptionBudget", "Service"):
+        if key.kind in ("HorizontalPodAutoscaler", "Namespace", "PodDisruptionBudget", "Service"):
             continue
         root, named = owners.root(raw)
         if key.kind != "Pod":

@@ -18,7 +18,6 @@ _POD_MAKERS = frozenset({"CronJob", "Job"})
 _CHANGES: dict[str, str] = {
     "EndpointSlice": "the endpoints follow the pods",
     "Endpoints": "the endpoints follow the pods",
-    "HorizontalPodAutoscaler": "replicas stay as declared",
     "Ingress": "nothing routes through ingresses",
     "NetworkPolicy": "no traffic is blocked",
     "Node": "the nodes are those of the scenario",

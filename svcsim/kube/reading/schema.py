@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
-from lightkube.models import apps_v1, core_v1, discovery_v1, policy_v1
+from lightkube.models import apps_v1, autoscaling_v2, core_v1, discovery_v1, policy_v1
 
 from svcsim.kube.keys import nearest
 from svcsim.kube.place import FieldPath, Notes, Place, show_path
@@ -24,6 +24,7 @@ MODELS: dict[str, type[msgspec.Struct]] = {
     "Deployment": apps_v1.Deployment,
     "EndpointSlice": discovery_v1.EndpointSlice,
     "Endpoints": core_v1.Endpoints,
+    "HorizontalPodAutoscaler": autoscaling_v2.HorizontalPodAutoscaler,
     "Namespace": core_v1.Namespace,
     "Pod": core_v1.Pod,
     "PodDisruptionBudget": policy_v1.PodDisruptionBudget,

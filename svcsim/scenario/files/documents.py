@@ -128,6 +128,10 @@ def behaviour_document(behaviour: WorkloadBehaviour) -> dict[str, Any]:
     )
     if behaviour.pre_stop_ns is not None:
         found["preStop"] = format_duration(behaviour.pre_stop_ns)
+    usual = WorkloadBehaviour()
+    used = {name: getattr(behaviour, f"cpu_{name}") for name in ("idle", "busy", "startup")}
+    if any(amount != getattr(usual, f"cpu_{name}") for name, amount in used.items()):
+        found["cpu"] = {name: _cores(amount) for name, amount in used.items()}
     if behaviour.age_ns is not None:
         found["age"] = format_duration(behaviour.age_ns)
     if behaviour.readiness_gate != default_law("workloads.readinessGate"):

@@ -11,6 +11,7 @@ from svcsim.scenario.model import MAX_NODES, MAX_SOURCES
 __all__ = [
     "ClientFile",
     "ClusterFile",
+    "CpuFile",
     "EventFile",
     "KubeProxyFile",
     "LagFile",
@@ -163,6 +164,17 @@ class LameDuckFile(_File, kw_only=True, frozen=True):
     lame_duck: Duration
 
 
+Cores = Annotated[str | int | float, _meta("a quantity of cores such as 1 or 250m", examples=["250m", 1])]
+
+
+class CpuFile(_File, kw_only=True, frozen=True):
+    """How much CPU a container uses, which is what autoscalers read."""
+
+    idle: Cores | UnsetType = UNSET
+    busy: Cores | UnsetType = UNSET
+    startup: Cores | UnsetType = UNSET
+
+
 class WorkloadFile(_File, kw_only=True, frozen=True):
     """What no manifest says about an application."""
 
@@ -172,6 +184,7 @@ class WorkloadFile(_File, kw_only=True, frozen=True):
     queue: Annotated[int, Meta(ge=0, le=10**9)] | QueueFile | UnsetType = UNSET
     on_sigterm: Literal["exit", "drain", "ignore"] | LameDuckFile | UnsetType = UNSET
     pre_stop: Duration | UnsetType = UNSET
+    cpu: CpuFile | UnsetType = UNSET
     age: Duration | UnsetType = UNSET
     readiness_gate: Law | UnsetType = UNSET
 

@@ -22,13 +22,12 @@ from svcsim.scenario.files.layer import (
 from svcsim.scenario.files.place import Where, did_you_mean
 from svcsim.scenario.files.typed import typed
 from svcsim.scenario.frozen import FrozenMap
-from svcsim.scenario.model import Cluster, KubeProxy, Node, VanishedIP, named_nodes
+from svcsim.scenario.model import MAX_CORES, Cluster, KubeProxy, Node, VanishedIP, named_nodes
 from svcsim.scenario.resolve.kubefiles import nodes_from_file, proxy_settings_from_file
 from svcsim.scenario.resolve.values import kernel, kubernetes_minor, law, positive_ns, span_ns
 
 __all__ = ["resolve_cluster", "resolve_lag"]
 
-MAX_CORES = 100_000
 MODES = ("iptables", "nftables")
 NOT_YET_MODES = ("ipvs", "kernelspace", "userspace")
 

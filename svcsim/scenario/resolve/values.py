@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 
 from msgspec import UNSET, UnsetType
 
 from svcsim.clock import parse_duration, parse_rate
 from svcsim.distributions import Distribution, from_spec
 from svcsim.errors import ScenarioError
+from svcsim.kube.quantities import parse_quantity
 from svcsim.scenario.files.place import Where
-from svcsim.scenario.model import MAX_RATE_PER_S
+from svcsim.scenario.model import MAX_CORES, MAX_RATE_PER_S
 
-__all__ = ["kernel", "kubernetes_minor", "law", "limit_ns", "positive_ns", "rate_per_s", "span_ns"]
+__all__ = ["cores", "kernel", "kubernetes_minor", "law", "limit_ns", "positive_ns", "rate_per_s", "span_ns"]
 
 OLDEST_MINOR, NEWEST_MINOR = 30, 36
 _KUBERNETES = re.compile(r"v?1\.([0-9]{1,3})(\.[0-9]+)?([-+].*)?")
@@ -35,6 +37,14 @@ def positive_ns(value: str | float, where: Where) -> int:
 def limit_ns(value: str | float, where: Where) -> int | None:
     """Return a time limit; `none` is no limit."""
     return None if value == "none" else positive_ns(value, where)
+
+
+def cores(value: str | float, where: Where) -> Fraction:
+    """Return a quantity of cores, zero allowed."""
+    amount = where.read(lambda: parse_quantity(value))
+    if not 0 <= amount <= MAX_CORES:
+        raise where.error(value, f"must be from 0 to {MAX_CORES} cores")
+    return amount
 
 
 def rate_per_s(value: str | float, where: Where) -> float:

@@ -14,7 +14,7 @@ from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.frozen import FrozenMap
 from svcsim.scenario.model import WorkloadBehaviour
 from svcsim.scenario.resolve.lookup import Lookup
-from svcsim.scenario.resolve.values import law, positive_ns, span_ns
+from svcsim.scenario.resolve.values import cores, law, positive_ns, span_ns
 
 __all__ = ["Behaviours", "resolve_workloads"]
 
@@ -58,6 +58,11 @@ def _changes(file: WorkloadFile, where: Where) -> dict[str, Any]:
         found |= {"on_sigterm": file.on_sigterm, "lame_duck_ns": 0}
     if file.pre_stop is not UNSET:
         found["pre_stop_ns"] = span_ns(file.pre_stop, where / "preStop")
+    if file.cpu is not UNSET:
+        for name in ("idle", "busy", "startup"):
+            amount = getattr(file.cpu, name)
+            if amount is not UNSET:
+                found[f"cpu_{name}"] = cores(amount, where / "cpu" / name)
     if file.age is not UNSET:
         found["age_ns"] = span_ns(file.age, where / "age")
     if file.readiness_gate is not UNSET:

@@ -1,0 +1,1 @@
+"""HorizontalPodAutoscalers: the metrics they read, the algorithm, the controller."""
