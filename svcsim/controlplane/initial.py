@@ -121,6 +121,8 @@ class Initial:
             plane.metrics.started(pod, run)
             if run.server is not None:
                 plane.timeline.truth(0, run.server, TruthKind.LISTEN)
+            if pod.node >= 0 and plane.kubelet.prober.takes_time(run):
+                plane.kubelet.prober.start(pod, run, plane.kubelet.probe_turned, running=True)
         for state in plane.services_of(pod):
             state.pods[pod.uid] = pod
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from svcsim.controlplane.loop import SECOND
 from svcsim.controlplane.objects import ContainerRun, Pod
+from svcsim.controlplane.prober import Prober
 from svcsim.controlplane.probes import failing_from, first_tick, readiness_success, startup_of
 from svcsim.dataplane.contract import NEVER, Ask, TruthKind
 from svcsim.rng import Purpose
@@ -36,6 +37,7 @@ class Kubelet:
 
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
+        self.prober = Prober(plane)
         self._phase = [
             int(plane.dice.unit(Purpose.PHASE, f"relist/{node.name}") * RELIST_NS) for node in plane.nodes
         ]
@@ -195,6 +197,9 @@ class Kubelet:
             run.listen_handle = plane.timeline.truth(run.listening_ns, run.server, TruthKind.LISTEN)
         plane.loop.at(run.listening_ns, self._accepts, run, run.life)
         plane.metrics.started(pod, run)
+        if self.prober.takes_time(run):
+            self._probe(pod, run, name)
+            return
         fate = startup_of(
             run.spec.startup,
             run.spec.liveness,
@@ -223,6 +228,27 @@ class Kubelet:
                 relist_ns=max(relist, fate.ready_from_ns),
             )
         plane.loop.at(ready_ns, self._probe_ready, pod, run, run.life)
+
+    def _probe(self, pod: Pod, run: ContainerRun, name: str) -> None:
+        """Probes of a starting container, one by one; the relist that sees it run asks for one more."""
+        plane = self._plane
+        if run.spec.readiness is None and run.spec.startup is None:
+            run.ready = True
+        self.prober.start(pod, run, self.probe_turned)
+        if plane.dice.unit(Purpose.PHASE, f"reprobe/{name}", run.life) >= REPROBE_MISSED:
+            plane.loop.at(self.relist_after(pod.node, plane.loop.now), self.prober.probe_now, run)
+
+    def probe_turned(self, role: str, pod: Pod, run: ContainerRun, life: int, good: bool) -> None:
+        """A probe's verdict turned."""
+        if run.life != life or not run.running or pod.gone:
+            return
+        if role == "readiness" or (role == "startup" and good and run.spec.readiness is None):
+            run.ready = good
+            self._show_readiness(pod)
+        elif not good:
+            probe = run.spec.startup if role == "startup" else run.spec.liveness
+            assert probe is not None
+            self._liveness_kill(pod, run, life, probe.termination_grace_period_seconds)
 
     @staticmethod
     def _accepts(run: ContainerRun, life: int) -> None:
@@ -264,7 +290,7 @@ class Kubelet:
             if run.spec.readiness is None:
                 continue
             run.failing_until_ns = now + for_ns
-            if not run.running:
+            if not run.running or self.prober.takes_time(run):
                 continue
             at = failing_from(run.spec.readiness, base_ns=run.worker_ns, from_ns=now)
             if at < run.failing_until_ns and run.ready:
@@ -314,11 +340,13 @@ class Kubelet:
                 if not pod.terminating:
                     self._notice_exit(pod, run, killed=False)
 
-    def _liveness_kill(self, pod: Pod, run: ContainerRun, life: int) -> None:
-        """A failed startup or liveness probe: SIGTERM, grace, then as after a crash."""
+    def _liveness_kill(self, pod: Pod, run: ContainerRun, life: int, grace_s: int | None = None) -> None:
+        """A failed startup or liveness probe: SIGTERM, grace (its own, if any), then as after a crash."""
         if run.life != life or not run.running or pod.terminating:
             return
-        kill_ns = self._plane.loop.now + pod.template.termination_grace_period_seconds * SECOND
+        if grace_s is None:
+            grace_s = pod.template.termination_grace_period_seconds
+        kill_ns = self._plane.loop.now + grace_s * SECOND
         end_ns = self._plane.loop.now
         if run.behaviour.on_sigterm == "ignore":
             end_ns = kill_ns
@@ -366,8 +394,10 @@ class Kubelet:
             if all(not other.running for other in pod.containers):
                 self._patch(pod, self._show_terminal)
             return
-        backoff = 0 if run.restarts == 0 else min(BACKOFF_NS << (run.restarts - 1), BACKOFF_MAX_NS)
-        run.restarts += 1
+        if run.ended_ns - run.started_ns >= 2 * BACKOFF_MAX_NS:
+            run.backoffs = 0
+        backoff = 0 if run.backoffs == 0 else min(BACKOFF_NS << (run.backoffs - 1), BACKOFF_MAX_NS)
+        run.backoffs += 1
         pod.restarts += 1
         at = max(plane.loop.now, run.ended_ns + backoff) + plane.dice.lag("start", pod.name)
         plane.loop.at(at, self._restart, pod, run, life)
@@ -445,7 +475,7 @@ class Kubelet:
             end_ns = plane.ask(run.server, Ask.DRAIN_END)
         self._closed(run)
         probe = run.spec.readiness
-        if probe is not None and run.ready:
+        if probe is not None and run.ready and not self.prober.takes_time(run):
             run.failing_until_ns = max(run.failing_until_ns, kill_ns)
             at = failing_from(probe, base_ns=run.worker_ns, from_ns=now)
             plane.loop.at(at, self._probe_not_ready, pod, run, life, run.failing_until_ns)

@@ -15,7 +15,8 @@ __all__ = ["ContainerRun", "DaemonSet", "Deployment", "Pod", "ReplicaSet", "Stat
 class ContainerRun:
     """One container of one pod. `life` counts starts: callbacks of an earlier life find it changed.
 
-    server: id in the timeline, None if no client can reach it. worker_ns: base of its probe clock.
+    server: id in the timeline, None if no client can reach it. worker_ns: base of its probe clock. backoffs:
+    restarts since it last ran for long.
     """
 
     spec: Container
@@ -30,7 +31,7 @@ class ContainerRun:
     ended_ns: int = -1
     worker_ns: int = 0
     ready: bool = False
-    restarts: int = 0
+    backoffs: int = 0
     failing_until_ns: int = -1
 
 

@@ -25,7 +25,7 @@ from svcsim.controlplane.scheduler import Scheduler
 from svcsim.controlplane.statefulset import StatefulSetController
 from svcsim.controlplane.sync import sync_law
 from svcsim.controlplane.topology import Topology, View
-from svcsim.dataplane.contract import Ask, DataPlane, TruthKind
+from svcsim.dataplane.contract import Ask, DataPlane, Job, JobResult, TruthKind
 from svcsim.kube import ObjectKey, PodTemplate, selects
 from svcsim.rng import Purpose
 from svcsim.timeline import Histories, Timeline
@@ -177,6 +177,14 @@ class ControlPlane:
         """What watches on this node lists anew now."""
         self.slice_observers.reconnect(node, self.loop.now)
         self.pod_observers.reconnect(node, self.loop.now)
+
+    def inject(self, job: Job) -> None:
+        """Add a request of the control plane's own to the data plane, now."""
+        self._dataplane.inject(job)
+
+    def job(self, job: int) -> JobResult:
+        """What became of it, as of the instant advanced to."""
+        return self._dataplane.job(job)
 
     def warn_once(self, text: str) -> None:
         """Note something the user should know."""

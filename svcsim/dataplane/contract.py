@@ -87,7 +87,9 @@ R16. *ask.* DRAIN_END(server, at): max(at, the largest end of accepted uncut wor
 R17. *inject.* A job is a request made by the control plane (a probe) to one server: it arrives at at_ns, goes
     straight to R10 at that server, has no ladder (silence means CONNECT_TIMEOUT at its deadline, or
     UNREACHABLE by R10 if that comes first or at the same instant), deadline at_ns + timeout_ns, and its own
-    service_ns. Its result (outcome, end_ns) is answered by `job`. It counts in the queue, not in any client.
+    service_ns. Its result (outcome, end_ns, due_ns) is answered by `job`; due_ns is the instant at which
+    accepted work ends unless it is cut, known from the acceptance on. It counts in the queue, not in any
+    client. (A probe that competes, `controlplane/prober.py`, is a job for each SYN of its connection.)
 
 **Lost nodes**
 
@@ -397,10 +399,11 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class JobResult:
-    """How a job ended; outcome OPEN and end_ns -1 while it has not."""
+    """How a job ended; outcome OPEN and end_ns -1 while it has not. due_ns: -1 unless it was accepted."""
 
     outcome: Outcome = Outcome.OPEN
     end_ns: int = field(default=-1)
+    due_ns: int = field(default=-1)
 
 
 class DataPlane(Protocol):

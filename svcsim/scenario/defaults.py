@@ -180,6 +180,20 @@ _ROWS: Final = (
     ),
     Default("workloads.age", None, "duration", "assumed", "what the pod's status says"),
     Default(
+        "workloads.probe.time",
+        {"constant": "0s"},
+        "distribution",
+        "assumed",
+        "an answer that costs nothing: probes fail only where nothing listens",
+    ),
+    Default(
+        "workloads.probe.competes",
+        False,
+        "truth",
+        "assumed",
+        "probes beside the requests; true where they wait for the same workers",
+    ),
+    Default(
         "workloads.readinessGate",
         {"constant": "0s"},
         "distribution",

@@ -139,6 +139,8 @@ def _law(key: str) -> Distribution:
 
 _STARTUP = _law("workloads.startup")
 _SERVICE_TIME = _law("workloads.serviceTime")
+_PROBE_TIME = _law("workloads.probe.time")
+_PROBE_COMPETES: Final[bool] = default("workloads.probe.competes")
 _READINESS_GATE = _law("workloads.readinessGate")
 
 
@@ -151,7 +153,7 @@ class WorkloadBehaviour:
     uses while nothing is served, `cpu_busy` what each busy worker adds to that, `cpu_startup` what it uses
     instead before it listens; `age_ns` is the age of its pods at t = 0, None for what their status says;
     `readiness_gate` is how long it takes until their readiness gates are true once their containers are
-    ready.
+    ready; `probe_time` is how long a probe takes, `probe_competes` whether it waits for the same workers.
     """
 
     startup: Distribution = _STARTUP
@@ -167,6 +169,8 @@ class WorkloadBehaviour:
     cpu_startup: Fraction = _CPU_STARTUP
     age_ns: int | None = _AGE
     readiness_gate: Distribution = _READINESS_GATE
+    probe_time: Distribution = _PROBE_TIME
+    probe_competes: bool = _PROBE_COMPETES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

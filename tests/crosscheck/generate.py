@@ -282,6 +282,8 @@ def random_scenario(seed: int) -> dict:
             "onSigterm": m.pick("exit", "exit", "drain", "drain", "ignore", {"lameDuck": m.pick("1s", "3s")}),
         }
         if m.chance(0.3):
+            behaviour["probe"] = {"time": m.law(0, 30, 900), "competes": m.chance(0.7)}
+        if m.chance(0.3):
             behaviour["cpu"] = {"idle": m.pick("1m", "40m"), "busy": m.pick("100m", 1)}
         if m.chance(0.3):
             behaviour["readinessGate"] = m.law(0, 300, 1000)

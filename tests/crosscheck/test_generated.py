@@ -100,6 +100,7 @@ def test_the_generator_reaches_every_part_of_a_scenario() -> None:
         "HorizontalPodAutoscaler",
         "behavior",
         "busy",
+        "competes",
         "Parallel",
         "1.30",
         "1.33",

@@ -402,8 +402,33 @@ def test_rule_17_a_job_is_open_until_the_window_has_passed_its_end() -> None:
     engine = story.engine()
     seen: dict[int, JobResult] = {}
     story.drive(engine, (6, 9, 10), lambda until: seen.update({until: engine.job(number)}))
-    assert seen[6] == seen[9] == JobResult()
-    assert seen[10] == seen[60] == JobResult(outcome=Outcome.OK, end_ns=9)
+    assert seen[6] == seen[9] == JobResult(due_ns=9)
+    assert seen[10] == seen[60] == JobResult(outcome=Outcome.OK, end_ns=9, due_ns=9)
+
+
+def test_rule_17_an_accepted_job_says_at_once_when_its_work_is_due() -> None:
+    """Behind a request in service: start 9, due 12, known from the acceptance at 5 on."""
+    story, pod = one_pod(queue=1)
+    story.client(Arrive(4, service=5))
+    first, second = story.job(5, pod, service=3), story.job(6, pod)
+    engine = story.engine()
+    seen: dict[int, list[JobResult]] = {}
+    story.drive(engine, (7,), lambda until: seen.update({until: [engine.job(first), engine.job(second)]}))
+    assert seen[7][0] == JobResult(due_ns=12)
+    assert seen[60][0] == JobResult(outcome=Outcome.OK, end_ns=12, due_ns=12)
+    assert seen[7][1] == JobResult(outcome=Outcome.REJECTED, end_ns=6)
+
+
+def test_rule_17_the_due_instant_outlives_deadline_and_cut() -> None:
+    story, pod = one_pod()
+    story.job(5, pod, service=20, timeout=4)
+    story.job(6, pod, service=20, timeout=30)
+    story.truth(10, pod, CUT)
+    _, results = story.checked()
+    assert results == [
+        JobResult(outcome=Outcome.REQUEST_TIMEOUT, end_ns=9, due_ns=25),
+        JobResult(outcome=Outcome.RESET, end_ns=10, due_ns=45),
+    ]
 
 
 def test_rule_17_an_injected_instant_may_not_lie_behind() -> None:

@@ -56,7 +56,11 @@ ZERO_IS_FINE = {
     ("workloads", "deployment/web", "cpu", "busy"),
     ("workloads", "deployment/web", "age"),
 }
-TRUTHS = {("cluster", "nodes", 0, "unschedulable"), ("clients", 0, "hostNetwork")}
+TRUTHS = {
+    ("cluster", "nodes", 0, "unschedulable"),
+    ("clients", 0, "hostNetwork"),
+    ("workloads", "deployment/web", "probe", "competes"),
+}
 
 
 @cache
@@ -73,7 +77,9 @@ def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
     """Every place of the complete document, down to where a distribution or a template field starts."""
     if path:
         yield path
-    is_law = len(path) == 3 and (path[1] == "lag" or path[2] in ("startup", "serviceTime", "readinessGate"))
+    is_law = len(path) == 3 and (
+        path[1] == "lag" or path[2] in ("startup", "serviceTime", "readinessGate", "time")
+    )
     if is_law or path[:1] == ("manifests",) or (path and path[-1] == "set"):
         return
     if isinstance(value, dict):
@@ -94,7 +100,7 @@ def _acceptable(path: Path, fault: str) -> bool:
     """Whether a value of the table is no fault at this place."""
     if fault == "zero":
         in_lag = path[:2] == ("cluster", "lag") and len(path) == 3
-        law = in_lag or path[-1] in ("startup", "serviceTime", "readinessGate")
+        law = in_lag or path[-1] in ("startup", "serviceTime", "readinessGate", "time")
         return path in ZERO_IS_FINE or law or path[-1] == "at" or path[-1] == "replicas"
     if path in FREE_TEXT:
         return fault in ("NaN text", "negative text", "huge text", "words")

@@ -130,6 +130,7 @@ COMPLETE: dict[str, Any] = {
             "cpu": {"idle": "20m", "busy": 1, "startup": "500m"},
             "age": "1h",
             "readinessGate": {"exponential": {"mean": "3s"}},
+            "probe": {"time": "20ms", "competes": True},
         },
         "shop/rs/old/old": {"concurrency": 4, "queue": 12, "onSigterm": "drain"},
     },

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 from simpy.events import Event, ProcessGenerator
@@ -40,12 +41,13 @@ class Jobs:
             case Silent():
                 ended = yield from self._silence(job, answer, deadline)
             case Accepted():
+                self.results[job.job] = JobResult(due_ns=answer.end_ns)
                 end = self.env.at(answer.end_ns, Rank.COMPLETION, JOBS, job.job)
                 fired = yield self.env.any_of([answer.cut, end, deadline])
                 if answer.power != self.servers[job.server].power:
                     return
                 ended = answer.settled(fired, end, deadline, self.env.now_ns)
-        self.results[job.job] = JobResult(outcome=ended.outcome, end_ns=self.env.now_ns)
+        self.results[job.job] = replace(self.results[job.job], outcome=ended.outcome, end_ns=self.env.now_ns)
 
     def _silence(self, job: Job, silent: Silent, deadline: Event) -> Generator[Event, Any, Ended]:
         """Nobody answers: ICMP host unreachable from the last router (R10), or the deadline."""

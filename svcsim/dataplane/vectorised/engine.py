@@ -260,7 +260,7 @@ class VectorisedEngine:
         if job.job >= len(table):
             table = _grown(table, 2 * (job.job + 1))
             self._work = self._work._replace(job=table)
-        table[job.job] = (job.server, job.at_ns, job.service_ns, job.timeout_ns, int(Outcome.OPEN), -1)
+        table[job.job] = (job.server, job.at_ns, job.service_ns, job.timeout_ns, int(Outcome.OPEN), -1, -1)
         self._grow_heap()
         kernel.push(
             self._scalars,
@@ -277,7 +277,11 @@ class VectorisedEngine:
     def job(self, job: int) -> JobResult:
         """The state of an injected job as of the instant advanced to."""
         row = self._work.job[job]
-        return JobResult(outcome=Outcome(int(row[kernel.J_OUTCOME])), end_ns=int(row[kernel.J_END]))
+        return JobResult(
+            outcome=Outcome(int(row[kernel.J_OUTCOME])),
+            end_ns=int(row[kernel.J_END]),
+            due_ns=int(row[kernel.J_DUE]),
+        )
 
     # -- results, after the last window
 

@@ -157,8 +157,8 @@ WAIT_COLUMNS = 13
 OPEN_COLUMNS = 13
 
 # columns of the job table
-J_SERVER, J_AT, J_SERVICE, J_TIMEOUT, J_OUTCOME, J_END = range(6)
-JOB_COLUMNS = 6
+J_SERVER, J_AT, J_SERVICE, J_TIMEOUT, J_OUTCOME, J_END, J_DUE = range(7)
+JOB_COLUMNS = 7
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -655,6 +655,7 @@ def _job_event(
     if state == _LISTENING:
         start = _place(sv, server, t, row[J_SERVICE])
         if start >= 0:
+            row[J_DUE] = start + row[J_SERVICE]
             record = out.scratch
             record[O_CLIENT] = JOB_CLIENT
             record[O_REQUEST] = job

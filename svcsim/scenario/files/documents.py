@@ -134,6 +134,8 @@ def behaviour_document(behaviour: WorkloadBehaviour) -> dict[str, Any]:
         found["cpu"] = {name: _cores(amount) for name, amount in used.items()}
     if behaviour.age_ns is not None:
         found["age"] = format_duration(behaviour.age_ns)
+    if (behaviour.probe_time, behaviour.probe_competes) != (usual.probe_time, usual.probe_competes):
+        found["probe"] = {"time": behaviour.probe_time.spec(), "competes": behaviour.probe_competes}
     if behaviour.readiness_gate != default_law("workloads.readinessGate"):
         found["readinessGate"] = behaviour.readiness_gate.spec()
     return found

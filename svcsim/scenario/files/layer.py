@@ -17,6 +17,7 @@ __all__ = [
     "LagFile",
     "LameDuckFile",
     "NodeFile",
+    "ProbeFile",
     "QueueFile",
     "ResolveFile",
     "ReuseFile",
@@ -175,6 +176,13 @@ class CpuFile(_File, kw_only=True, frozen=True):
     startup: Cores | UnsetType = UNSET
 
 
+class ProbeFile(_File, kw_only=True, frozen=True):
+    """What its probes cost the application."""
+
+    time: Law | UnsetType = UNSET
+    competes: bool | UnsetType = UNSET
+
+
 class WorkloadFile(_File, kw_only=True, frozen=True):
     """What no manifest says about an application."""
 
@@ -185,6 +193,7 @@ class WorkloadFile(_File, kw_only=True, frozen=True):
     on_sigterm: Literal["exit", "drain", "ignore"] | LameDuckFile | UnsetType = UNSET
     pre_stop: Duration | UnsetType = UNSET
     cpu: CpuFile | UnsetType = UNSET
+    probe: ProbeFile | UnsetType = UNSET
     age: Duration | UnsetType = UNSET
     readiness_gate: Law | UnsetType = UNSET
 

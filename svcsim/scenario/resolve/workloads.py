@@ -65,6 +65,11 @@ def _changes(file: WorkloadFile, where: Where) -> dict[str, Any]:
                 found[f"cpu_{name}"] = cores(amount, where / "cpu" / name)
     if file.age is not UNSET:
         found["age_ns"] = span_ns(file.age, where / "age")
+    if file.probe is not UNSET:
+        if file.probe.time is not UNSET:
+            found["probe_time"] = law(file.probe.time, where / "probe" / "time")
+        if file.probe.competes is not UNSET:
+            found["probe_competes"] = file.probe.competes
     if file.readiness_gate is not UNSET:
         found["readiness_gate"] = law(file.readiness_gate, where / "readinessGate")
     return found
