@@ -152,9 +152,15 @@ def _measured(result: svcsim.Result) -> dict[str, Any]:
 
 
 def run_cells(
-    scenarios: Mapping[str, svcsim.Scenario], asked: Options, store: CellStore
+    scenarios: Mapping[str, svcsim.Scenario],
+    asked: Options,
+    store: CellStore,
+    *,
+    also: Callable[[svcsim.Result], Mapping[str, Any]] = lambda _: {},
 ) -> dict[str, dict[str, Any]]:
     """Run the cells that the store does not have, and return all of them by name, in the order given.
+
+    `also`: what a cell keeps beside the summary, as JSON has it.
 
     Raises:
         KeyboardInterrupt: it was stopped; what had been finished is kept.
@@ -186,7 +192,7 @@ def run_cells(
             )
             if int(result.summary["replications"].iloc[0]) < asked.replications:
                 raise KeyboardInterrupt
-            store.append(key, _measured(result))
+            store.append(key, {**_measured(result), **also(result)})
             if not console.is_terminal:
                 console.print(f"{done + 1}/{len(missing)} {name}", soft_wrap=True, highlight=False)
     return {name: store[key] for name, key in keys.items()}

@@ -48,3 +48,13 @@ def node_failure() -> ModuleType:
 @pytest.fixture(scope="session")
 def hpa() -> ModuleType:
     return _module("hpa")
+
+
+@pytest.fixture(scope="session")
+def probe_collapse() -> ModuleType:
+    return _module("probe_collapse")
+
+
+@pytest.fixture(scope="session")
+def rollout_knobs() -> ModuleType:
+    return _module("rollout_knobs")

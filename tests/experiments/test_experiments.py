@@ -16,7 +16,15 @@ from tests.experiments.conftest import EXPERIMENTS
 from tests.reality.measured import RUNS
 from tests.reality.predict import scenario_of
 
-NAMES = ("pod_ip_vs_vip", "endpoint_lag", "against_real_cluster", "node_failure", "hpa")
+NAMES = (
+    "pod_ip_vs_vip",
+    "endpoint_lag",
+    "against_real_cluster",
+    "node_failure",
+    "hpa",
+    "probe_collapse",
+    "rollout_knobs",
+)
 
 
 def test_measured_runs_are_those_of_the_reality_test(against_real_cluster: ModuleType) -> None:
