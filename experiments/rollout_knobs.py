@@ -7,9 +7,9 @@ take?
 
 Expected shape: only preStop removes failures for good: with 5 s none fails, whatever else is set. Without,
 every old pod costs about a pod's rate times the lag of the rules. One pod at a time with maxUnavailable 0 is
-no better than all at once: each new pod's readiness uses up a sync of kube-proxy just before the old pod goes,
-whose removal then waits for the next; there minReadySeconds sets the two apart and removes most failures.
-minReadySeconds and small steps cost time. maxUnavailable costs capacity: about so many pods fewer are ready,
+no better than all at once: each new pod's readiness uses up a sync of kube-proxy just before the old pod
+goes, whose removal then waits for the next; there minReadySeconds sets the two apart and removes most
+failures. It costs time, as small steps do. maxUnavailable costs capacity: about so many pods fewer are ready,
 at times one fewer still, as the controller acts on a status that lags.
 
 Run:

@@ -8,6 +8,7 @@ that is cut off has what is written meanwhile when it has reconnected.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,21 +81,26 @@ class Observers:
             min_sync_ns=min_sync_ns,
             outages=[outages.get(node, []) for node in proxies],
         )
-        self._new: list[tuple[int, list[tuple[int, int]], npt.NDArray[np.bool_] | None]] = []
-        self._changes: list[tuple[int, list[tuple[int, int]]]] = []
+        self._new: list[tuple[int, list[tuple[int, int | Int64]], npt.NDArray[np.bool_] | None]] = []
+        self._changes: list[tuple[int, list[tuple[int, int | Int64]]]] = []
         self._last_arrival = np.zeros(len(names), dtype=np.int64)
         self._received: list[Int64] = []
         self._starts = np.empty((0, len(names)), dtype=np.int64)
         self._commits = np.empty((0, len(names)), dtype=np.int64)
 
-    def believe_from_start(self, view: int, version: int) -> None:
-        """At t = 0 everything declared is programmed everywhere."""
-        for observer in self._ids.tolist():
-            self._timeline.belief(0, observer, view, version)
+    def believe_from_start(self, view: int, version: int | Int64) -> None:
+        """At t = 0 everything declared is programmed everywhere; a version for all, or one for each node."""
+        scoped = not isinstance(version, int)
+        for observer in self._ids[: self._n_proxies if scoped else None].tolist():
+            own = version if isinstance(version, int) else int(version[observer])
+            self._timeline.belief(0, observer, view, own)
 
-    def written(self, t_ns: int, versions: list[tuple[int, int]]) -> None:
-        """A Service's slices were written at t_ns: (view, version) of each list that it changed, if any."""
-        self._new.append((t_ns, versions, self._blind.copy() if self._blind.any() else None))
+    def written(self, t_ns: int, versions: Sequence[tuple[int, int | Int64]]) -> None:
+        """A Service's slices were written at t_ns: (view, version) of each list that it changed, if any.
+
+        A version is one for all, or int64 by node, -1 where a node's list did not change.
+        """
+        self._new.append((t_ns, list(versions), self._blind.copy() if self._blind.any() else None))
 
     def cut(self, node: int) -> None:
         """What is on the node hears nothing of what is written from now on."""
@@ -116,7 +122,8 @@ class Observers:
         """A direct watcher takes what change k says."""
         self._starts[k, i] = self._commits[k, i] = t_ns
         for view, version in self._changes[k][1]:
-            self._timeline.belief(t_ns, int(self._ids[i]), view, version)
+            if isinstance(version, int):
+                self._timeline.belief(t_ns, int(self._ids[i]), view, version)
 
     def advance(self, until_ns: int) -> None:
         """Write the beliefs that begin before until_ns, and any later ones already certain."""
@@ -141,7 +148,10 @@ class Observers:
         for k in range(n - first):
             for view, version in self._changes[first + k][1]:
                 for node in np.flatnonzero(decided[:, k]).tolist():
-                    self._timeline.belief(int(commits[node, k]), int(self._ids[node]), view, version)
+                    observer = int(self._ids[node])
+                    own = version if isinstance(version, int) else int(version[observer])
+                    if own >= 0:
+                        self._timeline.belief(int(commits[node, k]), observer, view, own)
 
     def _arrive(self) -> None:
         """Draw when the watchers receive the new writes; direct watchers believe at once."""

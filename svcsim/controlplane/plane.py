@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from svcsim.controlplane.autoscaling.controller import AutoscalerController, Decision
 from svcsim.controlplane.autoscaling.metrics import MetricsServer
 from svcsim.controlplane.daemonset import DaemonSetController
@@ -25,12 +28,15 @@ from svcsim.controlplane.scheduler import Scheduler
 from svcsim.controlplane.statefulset import StatefulSetController
 from svcsim.controlplane.sync import sync_law
 from svcsim.controlplane.topology import Topology, View
+from svcsim.controlplane.topologyhints import Hint, served
 from svcsim.dataplane.contract import Ask, DataPlane, Job, JobResult, TruthKind
 from svcsim.kube import ObjectKey, PodTemplate, selects
 from svcsim.rng import Purpose
 from svcsim.timeline import Histories, Timeline
 
 __all__ = ["ControlPlane", "ControlRun", "ServerInfo"]
+
+Int64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +92,6 @@ class ControlPlane:
         self._alive: dict[int, Pod] = {}
         self.changes: list[Change] = []
         self.pod_changes: list[Change] = []
-        self.services = [ServiceState(index=i, service=s) for i, s in enumerate(topology.services)]
         self.deployments = DeploymentController(self)
         self.replica_sets = ReplicaSetController(self)
         self.scheduler = Scheduler(self, len(self.nodes))
@@ -95,7 +100,11 @@ class ControlPlane:
         self.disruption = Disruption(self)
         self.node_lifecycle = NodeLifecycle(self)
         self.kubelet = Kubelet(self)
-        self.slices = EndpointSliceController(self, self.services)
+        self.slices = EndpointSliceController(self, topology.services)
+        self.services = self.slices.services
+        self._state_of = {state.service.key: state for state in self.services}
+        self._entries: dict[tuple[int, int, int], tuple[str, int]] = {}
+        self._node_versions: dict[int, Int64] = {}
         lag = scenario.lag
         watch = lag["watch"]
         assert watch is not None
@@ -403,8 +412,7 @@ class ControlPlane:
     def _believe_from_start(self) -> None:
         """Everything declared is programmed everywhere at t = 0."""
         for state in self.services:
-            state.slices = self.slices.read(state)
-            state.sandboxes = self.slices.sandboxes(state, state.slices)
+            self.slices.begin(state)
         for view in self.topology.views:
             version = self.timeline.add_version(self._list(view))
             self._version[view.index] = version
@@ -413,24 +421,22 @@ class ControlPlane:
             elif view.kind == "pods":
                 self.pod_observers.believe_from_start(view.index, version)
             else:
-                self.slice_observers.believe_from_start(view.index, version)
+                scoped = self._scoped(view)
+                self.slice_observers.believe_from_start(view.index, version if scoped is None else scoped)
 
     def _list(self, view: View) -> tuple[int, ...]:
         """The servers a view lists now, in rule order (the text `ip:port`)."""
         ready: list[tuple[str, int]] = []
         fallback: list[tuple[str, int]] = []
         if view.kind in ("proxy", "ready"):
-            assert view.service is not None
-            state = next(s for s in self.services if s.service is view.service)
-            for uid, said in state.slices.items():
-                pod = self.pods[uid]
-                for other, container, port in self.placements(pod):
-                    if other is view:
-                        entry = (f"{pod.ip}:{port}", self._server_of[(uid, state.sandboxes[uid], container)])
-                        if said.ready:
-                            ready.append(entry)
-                        elif said.serving and said.terminating and view.kind == "proxy":
-                            fallback.append(entry)
+            for uid, one in self._state(view).listed.items():
+                entry = self._entry(view, uid, one.sandbox)
+                if entry is None:
+                    continue
+                if one.said.ready:
+                    ready.append(entry)
+                elif one.said.serving and one.said.terminating and view.kind == "proxy":
+                    fallback.append(entry)
         else:
             pods = self._alive.values() if view.kind == "self" else self.pods
             for pod in pods:
@@ -450,24 +456,71 @@ class ControlPlane:
         self._version[view.index] = version
         return version
 
-    def slices_written(self, state: ServiceState, visible_ns: int, sync_ns: int) -> None:
-        """A Service's slices changed: every observer will hear of it, whether a list changed or not."""
-        versions: list[tuple[int, int]] = []
-        for view in self.topology.views:
-            if view.service is state.service and view.kind != "self":
-                version = self._new_version(view)
+    def _state(self, view: View) -> ServiceState:
+        assert view.service is not None
+        return self._state_of[view.service.key]
+
+    def _entry(self, view: View, uid: int, sandbox: int) -> tuple[str, int] | None:
+        """(text in rule order, server) of a pod in a view, None if the view's port does not list it."""
+        place = (view.index, uid, sandbox)
+        known = self._entries.get(place)
+        if known is None:
+            pod = self.pods[uid]
+            for other, container, port in self.placements(pod):
+                if other is view:
+                    known = (f"{pod.ip}:{port}", self._server_of[(uid, sandbox, container)])
+                    self._entries[place] = known
+        return known
+
+    def _scoped(self, view: View) -> Int64 | None:
+        """The version of each node's proxy, int64 (n_nodes,), where endpoints carry hints; None without."""
+        if view.kind != "proxy":
+            return None
+        state = self._state(view)
+        if state.mode is None:
+            return None
+        ready: list[tuple[str, int]] = []
+        hints: dict[tuple[str, int], Hint] = {}
+        for uid, one in state.listed.items():
+            entry = self._entry(view, uid, one.sandbox)
+            if entry is not None and one.said.ready:
+                ready.append(entry)
+                if one.hint is not None:
+                    hints[entry] = one.hint
+        ready.sort()
+        if not ready:
+            everywhere = self.timeline.add_version(self._list(view))
+            return np.full(len(self.nodes), everywhere, dtype=np.int64)
+        by_scope: dict[tuple[str | None, int], int] = {}
+        versions = np.empty(len(self.nodes), dtype=np.int64)
+        by_node = any(hint.node is not None for hint in hints.values())
+        for i, node in enumerate(self.nodes):
+            scope = (node.zone, i if by_node else -1)
+            if scope not in by_scope:
+                own = served(ready, hints, node.zone, i)
+                by_scope[scope] = self.timeline.add_version(tuple(server for _, server in own))
+            versions[i] = by_scope[scope]
+        return versions
+
+    def slices_written(self, state: ServiceState, change: Change) -> None:
+        """One of a Service's slices changed: all observers will hear of it, whether a list changed or not."""
+        told: list[tuple[int, int | Int64]] = []
+        for view in self.topology.views_of_service.get(state.service.key, ()):
+            version = self._new_version(view)
+            if version is not None:
+                change.versions.append((view.index, version))
+            scoped = self._scoped(view)
+            if scoped is None:
                 if version is not None:
-                    versions.append((view.index, version))
-        self.slice_observers.written(self.loop.now, versions)
-        self.changes.append(
-            Change(
-                service=state.index,
-                visible_ns=visible_ns,
-                sync_ns=sync_ns,
-                write_ns=self.loop.now,
-                versions=versions,
-            )
-        )
+                    told.append((view.index, version))
+                continue
+            before = self._node_versions.get(view.index)
+            self._node_versions[view.index] = scoped
+            turned = scoped if before is None else np.where(scoped == before, -1, scoped)
+            if (turned >= 0).any():
+                told.append((view.index, turned))
+        self.slice_observers.written(self.loop.now, told)
+        self.changes.append(change)
 
     def _pod_views_changed(self, pod: Pod) -> None:
         now = self.loop.now

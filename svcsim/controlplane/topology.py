@@ -101,6 +101,7 @@ class Topology:
     scenario: Scenario
     services: list[Service] = field(default_factory=list)
     views: list[View] = field(default_factory=list)
+    views_of_service: dict[ObjectKey, list[View]] = field(default_factory=dict)
     view_of_client: list[int] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     group_ids: dict[tuple[ObjectKey, int], int] = field(default_factory=dict)
@@ -147,6 +148,9 @@ class Topology:
                 observers = [-1] * len(nodes)
             top.observers_of_client.append(observers)
             top.resolver_of_client.append(resolver)
+        for view in top.views:
+            if view.service is not None and view.kind != "self":
+                top.views_of_service.setdefault(view.service.key, []).append(view)
         owners: tuple[Workload | BarePod, ...] = (*scenario.manifests.workloads, *scenario.manifests.pods)
         for owner in owners:
             top._add_groups(owner)

@@ -3,6 +3,7 @@
 from svcsim.kube.autoscalers import Autoscaler, CpuMetric, ScalingPolicy, ScalingRules
 from svcsim.kube.defaults import DEFAULTS, Default
 from svcsim.kube.endpoints import Conditions, Endpoint, categorize, conditions
+from svcsim.kube.hinting import HintMode, hint_mode
 from svcsim.kube.keys import ObjectKey, parse_key, parse_target
 from svcsim.kube.load import load_manifests, parse_manifests
 from svcsim.kube.manifests import ManifestSet
@@ -39,6 +40,7 @@ __all__ = [
     "Default",
     "DisruptionBudget",
     "Endpoint",
+    "HintMode",
     "IntOrPercent",
     "ManifestSet",
     "ObjectKey",
@@ -57,6 +59,7 @@ __all__ = [
     "Workload",
     "categorize",
     "conditions",
+    "hint_mode",
     "load_manifests",
     "parse_key",
     "parse_manifests",

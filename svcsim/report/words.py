@@ -38,6 +38,7 @@ LAG = {
     "minSync": "received to sync begun",
     "sync": "sync begun to rules committed",
     "programming": "visible to rules committed, as one",
+    "metric": "the same as kube-proxy's metric has it",
     "termination": "deleted to no longer accepting",
     "teardown": "process ended to address released",
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from svcsim.clock import format_duration
+from svcsim.kube.hinting import hint_mode
 from svcsim.kube.manifests import ManifestSet
 from svcsim.kube.objects import BarePod, Service, Workload
 from svcsim.kube.ports import resolve_port
@@ -79,6 +80,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
         _check_event(event, names, nodes, lookup, where / "events" / event.position)
     warnings += _never(scenario.events, scenario.duration_ns)
     warnings += _behaviours(scenario, lookup)
+    warnings += _hints(scenario)
     return tuple(warnings)
 
 
@@ -297,6 +299,24 @@ def _never(events: Iterable[Event], duration_ns: int) -> Iterator[str]:
             f"events[{position}] ({some[0].kind}) at {at}{more} never happens: "
             f"the run ends at {format_duration(duration_ns)}"
         )
+
+
+def _hints(scenario: Scenario) -> Iterator[str]:
+    """Name Services whose topology hints have no effect here."""
+    minor = scenario.cluster.kubernetes_minor
+    zones = {node.zone for node in scenario.cluster.nodes}
+    for service in scenario.manifests.services:
+        mode = hint_mode(service, minor)
+        if mode is None and service.traffic_distribution is not None:
+            yield (
+                f"{service.key}: trafficDistribution {service.traffic_distribution} is not on by default in "
+                f"Kubernetes 1.{minor}; traffic goes everywhere"
+            )
+        elif mode in ("auto", "zone") and (None in zones or (mode == "auto" and len(zones) < 2)):
+            yield (
+                f"{service.key}: its topology hints are never set, as the nodes have no zones, or one; give "
+                "them with cluster.nodes"
+            )
 
 
 def _behaviours(scenario: Scenario, lookup: Lookup) -> Iterator[str]:

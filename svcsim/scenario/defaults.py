@@ -82,6 +82,20 @@ _ROWS: Final = (
         "measured",
         "50s since 1.32, 40s before: pkg/controller/nodelifecycle/config/v1alpha1/defaults.go",
     ),
+    Default(
+        "cluster.endpointSlice.maxEndpoints",
+        100,
+        "endpoints",
+        "measured",
+        "pkg/controller/endpointslice/config/v1alpha1/defaults.go MaxEndpointsPerSlice",
+    ),
+    Default(
+        "cluster.endpointSlice.batchPeriod",
+        "0s",
+        "duration",
+        "measured",
+        "--endpointslice-updates-batch-period, pkg/controller/endpointslice/config",
+    ),
     Default("cluster.kernel", "6.8", "version", "assumed", "linear SYN retransmissions exist since 6.5"),
     Default(
         "lag.controller",

@@ -122,6 +122,8 @@ class Cluster:
     vanished_ip: VanishedIP = VanishedIP()
     kernel: tuple[int, int] = _KERNEL
     node_monitor_grace_period_ns: int | None = None
+    max_endpoints_per_slice: int = default("cluster.endpointSlice.maxEndpoints")
+    slice_batch_period_ns: int = default_ns("cluster.endpointSlice.batchPeriod")
 
     @property
     def node_monitor_grace_ns(self) -> int:

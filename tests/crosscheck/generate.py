@@ -163,11 +163,21 @@ def _node_event(m: _Maker, event: dict[str, Any]) -> dict:
             return {**event, kind: "node-1"}
 
 
+def _zones(m: _Maker) -> list[dict]:
+    """Nodes of two zones, as many names as plain ones have."""
+    return [{"name": f"node-{k + 1}", "zone": "ab"[k % 2], "cpu": 4} for k in range(m.pick(2, 4))]
+
+
 def _service(m: _Maker, name: str, target: Any) -> dict:
     spec: dict[str, Any] = {"selector": {"app": name}, "ports": [{"port": 80, "targetPort": target}]}
     if m.chance(0.15):
         spec["publishNotReadyAddresses"] = True
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec}
+    metadata: dict[str, Any] = {"name": name}
+    if m.chance(0.2):
+        spec["trafficDistribution"] = m.pick("PreferClose", "PreferSameZone", "PreferSameNode")
+    elif m.chance(0.2):
+        metadata["annotations"] = {"service.kubernetes.io/topology-mode": "Auto"}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
 
 
 def _event(m: _Maker, at: float, key: str, clients: list[dict]) -> dict:
@@ -329,7 +339,8 @@ def random_scenario(seed: int) -> dict:
         "duration": f"{duration}s",
         "cluster": {
             "kubernetes": m.pick("1.30", "1.33", "1.34", "1.36"),
-            "nodes": m.pick(1, 2, 4),
+            "nodes": m.pick(1, 2, 4, _zones(m)),
+            "endpointSlice": {"maxEndpoints": m.pick(1, 3, 100), "batchPeriod": m.pick("0s", "0s", "500ms")},
             "kubeProxy": {
                 "mode": m.pick("iptables", "nftables"),
                 "minSyncPeriod": m.pick("100ms", "1s", "1s", "5s"),

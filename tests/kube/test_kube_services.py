@@ -105,17 +105,6 @@ WARNINGS = [
     ),
     (
         "spec:\n",
-        "spec:\n  trafficDistribution: PreferClose\n",
-        "spec.trafficDistribution = PreferClose is not simulated yet: traffic goes to all zones and nodes",
-    ),
-    (
-        "metadata:\n",
-        "metadata:\n  annotations: {service.kubernetes.io/topology-mode: Auto}\n",
-        "metadata.annotations[service.kubernetes.io/topology-mode] = Auto is not simulated yet: "
-        "traffic goes to all zones",
-    ),
-    (
-        "spec:\n",
         "spec:\n  externalIPs: [1.2.3.4]\n",
         "spec.externalIPs are not simulated yet: nothing arrives there",
     ),

@@ -101,6 +101,7 @@ COMPLETE: dict[str, Any] = {
         "vanishedIP": {"then": "blackhole", "after": "2s", "reuse": {"after": "30s"}},
         "kernel": "5.15",
         "nodeMonitorGracePeriod": "10s",
+        "endpointSlice": {"maxEndpoints": 50, "batchPeriod": "100ms"},
         "lag": {
             "controller": "10ms",
             "api": "10ms",

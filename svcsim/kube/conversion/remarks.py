@@ -70,12 +70,6 @@ def remark_service(service: Service, notes: Notes) -> None:
         remark("spec.internalTrafficPolicy = Local", "is not simulated yet: traffic goes to all nodes")
     if service.external_traffic_policy == "Local":
         remark("spec.externalTrafficPolicy = Local", "is not simulated yet: traffic goes to all nodes")
-    if service.traffic_distribution is not None:
-        field = f"spec.trafficDistribution = {service.traffic_distribution}"
-        remark(field, "is not simulated yet: traffic goes to all zones and nodes")
-    if service.topology_mode not in (None, "Disabled", "disabled"):
-        field = f"metadata.annotations[service.kubernetes.io/topology-mode] = {service.topology_mode}"
-        remark(field, "is not simulated yet: traffic goes to all zones")
     if service.external_ips:
         remark("spec.externalIPs", "are not simulated yet: nothing arrives there")
     if "IPv6" in service.ip_families:

@@ -30,12 +30,15 @@ LAG_STAGES = (
     "minSync",
     "sync",
     "programming",
+    "metric",
     "termination",
     "teardown",
 )
 """created -> admitted by the kubelet -> containers started -> listening -> Ready; truth -> visible at the API
 server -> slices written -> received -> sync started -> committed, and programming the last four as one
-(visible -> committed, Kubernetes' network programming latency); deleted -> stopped; ended -> released."""
+(visible -> committed), metric the same as kube-proxy measures it in its network programming latency (from the
+trigger time in the slice's annotation, in whole seconds, to the commit; most removals have none); deleted ->
+stopped; ended -> released."""
 
 _CHUNK_ROWS = 1 << 20
 
@@ -110,6 +113,8 @@ def _spans(pods: PodRows, truth: Truth, pipeline: Pipeline, n_proxies: int) -> I
             yield "minSync", (start - received)[done]
             yield "sync", (committed - start)[done]
             yield "programming", (committed - stream.visible[part, None])[done]
+            known = done & (stream.trigger[part, None] < stream.AHEAD)
+            yield "metric", (committed - stream.trigger[part, None])[known]
 
 
 def _between(begin: Int64, end: Int64) -> Int64:

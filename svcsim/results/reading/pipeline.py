@@ -60,7 +60,7 @@ STAGE_NAMES = (
 class Stream:
     """Changes of one kind with the instants of their stages; columns of arrays are observers.
 
-    AHEAD stands for a sync that had not begun by the run's end.
+    AHEAD stands for a sync that had not begun by the run's end, and for a change without a trigger time.
     """
 
     AHEAD = 1 << 61
@@ -70,6 +70,8 @@ class Stream:
         self.changes = changes[:n]
         self.visible = np.array([c.visible_ns for c in self.changes], dtype=np.int64)
         self.written = np.array([c.write_ns for c in self.changes], dtype=np.int64)
+        triggers = [c.trigger_ns for c in self.changes]
+        self.trigger = np.array([self.AHEAD if t is None else t for t in triggers], dtype=np.int64)
         self.received = adoptions.received
         self.sync_start = np.where(adoptions.sync_start < 0, self.AHEAD, adoptions.sync_start)
         self.committed = np.where(adoptions.committed < 0, self.AHEAD, adoptions.committed)

@@ -100,6 +100,10 @@ def cluster_document(cluster: Cluster) -> dict[str, Any]:
         "vanishedIP": _vanished_ip_document(cluster.vanished_ip),
         "kernel": ".".join(map(str, cluster.kernel)),
     }
+    usual = Cluster()
+    own = (cluster.max_endpoints_per_slice, cluster.slice_batch_period_ns)
+    if own != (usual.max_endpoints_per_slice, usual.slice_batch_period_ns):
+        found["endpointSlice"] = {"maxEndpoints": own[0], "batchPeriod": format_duration(own[1])}
     if cluster.node_monitor_grace_period_ns is not None:
         found["nodeMonitorGracePeriod"] = format_duration(cluster.node_monitor_grace_period_ns)
     return found

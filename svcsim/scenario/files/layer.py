@@ -12,6 +12,7 @@ __all__ = [
     "ClientFile",
     "ClusterFile",
     "CpuFile",
+    "EndpointSliceFile",
     "EventFile",
     "KubeProxyFile",
     "LagFile",
@@ -124,6 +125,13 @@ class LagFile(_File, kw_only=True, frozen=True):
     load: Law | UnsetType = UNSET
 
 
+class EndpointSliceFile(_File, kw_only=True, frozen=True):
+    """The EndpointSlice controller's settings."""
+
+    max_endpoints: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+    batch_period: Duration | UnsetType = UNSET
+
+
 class ClusterFile(
     _File,
     kw_only=True,
@@ -133,6 +141,7 @@ class ClusterFile(
         "pod_network": "podNetwork",
         "vanished_ip": "vanishedIP",
         "node_monitor_grace_period": "nodeMonitorGracePeriod",
+        "endpoint_slice": "endpointSlice",
     },
 ):
     """The cluster that the manifests run in."""
@@ -149,6 +158,7 @@ class ClusterFile(
     vanished_ip: VanishedIPFile | UnsetType = UNSET
     kernel: Kernel | UnsetType = UNSET
     node_monitor_grace_period: Duration | UnsetType = UNSET
+    endpoint_slice: EndpointSliceFile | UnsetType = UNSET
     lag: LagFile | UnsetType = UNSET
 
 

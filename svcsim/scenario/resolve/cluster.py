@@ -114,7 +114,15 @@ def resolve_cluster(
     usual = Cluster()
     if file is UNSET:
         return usual
+    most, batch = usual.max_endpoints_per_slice, usual.slice_batch_period_ns
+    if file.endpoint_slice is not UNSET:
+        if file.endpoint_slice.max_endpoints is not UNSET:
+            most = file.endpoint_slice.max_endpoints
+        if file.endpoint_slice.batch_period is not UNSET:
+            batch = span_ns(file.endpoint_slice.batch_period, where / "endpointSlice" / "batchPeriod")
     return Cluster(
+        max_endpoints_per_slice=most,
+        slice_batch_period_ns=batch,
         kubernetes_minor=kubernetes_minor(file.kubernetes, where / "kubernetes", usual.kubernetes_minor),
         nodes=_nodes(file.nodes, base, where / "nodes", warnings),
         kube_proxy=_kube_proxy(file.kube_proxy, base, where / "kubeProxy", warnings),
