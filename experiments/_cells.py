@@ -157,10 +157,11 @@ def run_cells(
     store: CellStore,
     *,
     also: Callable[[svcsim.Result], Mapping[str, Any]] = lambda _: {},
+    keep_requests: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """Run the cells that the store does not have, and return all of them by name, in the order given.
 
-    `also`: what a cell keeps beside the summary, as JSON has it.
+    `also`: what a cell keeps beside the summary, as JSON has it; `keep_requests`: with every request at hand.
 
     Raises:
         KeyboardInterrupt: it was stopped; what had been finished is kept.
@@ -188,6 +189,7 @@ def run_cells(
                 scenarios[name],
                 seed=asked.seed,
                 replications=asked.replications,
+                keep_requests=keep_requests,
                 progress=lambda k, _, before=before: progress.update(task, completed=before + k),
             )
             if int(result.summary["replications"].iloc[0]) < asked.replications:

@@ -102,7 +102,7 @@ def reasons(setting: Setting) -> list[str]:
 def not_modelled() -> list[str]:
     """What a run leaves out."""
     return [
-        f"Ways in: {', '.join(NOT_YET_VIA)}; session affinity, traffic policies, topology hints.",
+        f"Ways in: {', '.join(NOT_YET_VIA)}; session affinity, traffic policies.",
         f"Events: {', '.join(NOT_YET_EVENTS)}.",
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
         "Connections: each request opens its own; no keep-alive, pools, UDP; no limit of ports, conntrack.",

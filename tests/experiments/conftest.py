@@ -58,3 +58,8 @@ def probe_collapse() -> ModuleType:
 @pytest.fixture(scope="session")
 def rollout_knobs() -> ModuleType:
     return _module("rollout_knobs")
+
+
+@pytest.fixture(scope="session")
+def topology_hints() -> ModuleType:
+    return _module("topology_hints")

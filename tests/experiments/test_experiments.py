@@ -24,6 +24,7 @@ NAMES = (
     "hpa",
     "probe_collapse",
     "rollout_knobs",
+    "topology_hints",
 )
 
 
