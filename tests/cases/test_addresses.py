@@ -71,3 +71,17 @@ def test_b07_is_about_the_caller_not_the_cluster() -> None:
     slept = run("b07_never_looks_again", {"manifests.deployment/web.preStop": "10s"}, replications=5)
     assert failed(slept, "stuck").min() > 0.8 * 50 * 80
     assert failed(slept, "vip").max() == failed(slept, "watching").max() == 0
+
+
+def test_b07_scaled_in_the_stuck_callers_are_those_of_the_pods_that_left() -> None:
+    """linkerd2 6842: from ten pods to two; of many callers with an address each, four of five are lost."""
+    changes = {
+        "clients.stuck.sources": 400,
+        "events": [{"at": "10s", "scale": "deployment/web", "replicas": 2}],
+    }
+    result = run("b07_never_looks_again", changes, replications=3, keep_requests=True)
+    assert result.requests is not None
+    late = result.requests[
+        (result.requests["client"] == "stuck") & (result.requests["arrival_s"].between(20, 115))
+    ]
+    assert (late["outcome"] != "ok").mean() == pytest.approx(0.8, abs=0.03)

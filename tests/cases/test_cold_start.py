@@ -85,16 +85,20 @@ def test_a27_pods_that_are_ready_before_they_listen() -> None:
 
 
 def test_a27_min_ready_seconds_bounds_how_many_are_missing_at_once() -> None:
-    """Waves of new pods, each given 30 s: the worst second loses a wave's share, not nearly everything."""
+    """Waves of new pods, each given 30 s: the worst time loses a wave's share, not nearly everything.
+
+    A wave is a surge of 24 and the 23 that may be missing, of 119 pods, or of 95 and what is left of the
+    surge in the last one.
+    """
 
     def worst(changes: dict) -> float:
-        result = run("a27_ready_too_early", changes, replications=1)
+        """Share of requests that met a pod too early, in the worst four seconds; two replications."""
+        result = run("a27_ready_too_early", changes, replications=2)
         early = result.failures[result.failures["cause"] == "ready_before_listening"]
-        return float(early.groupby(early["arrival_s"].astype(int)).size().max() / 200)
+        return float(early.groupby(early["arrival_s"] // 4).size().max() / (2 * 4 * 200))
 
-    assert worst({}) > 0.7
-    # a surge of 24 and 23 more for those that may be missing, among 119
-    assert worst({f"{WEB}.minReadySeconds": 30, "duration": "90s"}) == pytest.approx(47 / 119, abs=0.12)
+    assert worst({}) > 0.6
+    assert 0.9 * 47 / 119 < worst({f"{WEB}.minReadySeconds": 30, "duration": "90s"}) < 1.1 * 47 / 95
 
 
 def test_a27_a_new_pod_has_its_full_share_at_once() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from svcsim import Result
-from tests.cases.worlds import causes, failed, outcomes, run
+from tests.cases.worlds import causes, failed, fewest_listed, outcomes, run
 
 WEB = "manifests.deployment/web"
 APP = "workloads.deployment/web"
@@ -69,8 +69,7 @@ def test_b03_max_unavailable_zero_and_probes_do_not_keep_connections() -> None:
     result = run("b03_max_unavailable_zero")
     assert failed(result, "vip").min() > 0
     assert outcomes(result, "vip").keys() == {"refused"}
-    views = result.beliefs[result.beliefs["observer"].str.contains("node-1")]
-    assert views["listed"].min() >= 4
+    assert fewest_listed(result) >= 4
     assert failed(run("b03_max_unavailable_zero", {f"{WEB}.preStop": "5s"}), "vip").max() == 0
 
 
@@ -143,14 +142,43 @@ def test_c40304_scaling_down_half_way_takes_healthy_pods() -> None:
     assert whole.pods["deleted_s"].isna().groupby(whole.pods["replication"]).sum().eq(5).all()
 
 
-def fewest_listed(result: Result) -> int:
-    """The fewest endpoints that a node's rules ever had."""
-    return int(result.beliefs.loc[result.beliefs["observer"].str.contains("node-"), "listed"].min())
-
-
 def test_c4221_a_restart_during_a_rollout_drops_below_the_two_asked_for() -> None:
     """argo-rollouts 4221: each alone keeps its bound, both at once leave one of two pods."""
     both = run("c4221_restart_and_rollout")
     assert fewest_listed(both) == 1
     alone = run("c4221_restart_and_rollout", {"events": [{"at": "10s", "rollout": "deployment/web"}]})
     assert fewest_listed(alone) == 2
+
+
+def test_a09_a_terminating_pod_is_better_than_none_for_a_service() -> None:
+    """kubernetes/kubernetes 73362 and KEP-1669: with no ready endpoint, those that still serve are used.
+
+    The only pod serves for 20 s after its deletion, its successor comes after 15: nothing is lost through the
+    Service. Whoever watches ready addresses has none meanwhile. With a sleep of 5 s nobody is left to fall
+    back to, and the node refuses.
+    """
+    result = run("a09_only_pod_is_terminating")
+    assert failed(result, "vip").max() == 0
+    assert outcomes(result, "watching").keys() == {"dns_failure"}
+    assert failed(result, "watching").mean() == pytest.approx(50 * 15.5, rel=0.1)
+    short = run("a09_only_pod_is_terminating", {f"{WEB}.preStop": "5s", "clients.vip.hostNetwork": True})
+    by = causes(short, "vip")
+    assert by["no_endpoint"] > 0.8 * sum(by.values())
+    assert outcomes(short, "vip")["refused"] > 0.8 * sum(by.values())
+    assert failed(short, "vip").mean() == pytest.approx(50 * 10.5, rel=0.1)
+
+
+def test_b08_streams_outlast_a_short_grace() -> None:
+    """maximhq/bifrost 1923: scaling in cuts event streams; a sleep of 15 s and a minute of grace were set.
+
+    Streams last up to 40 s. The sleep keeps new ones from pods that go, the grace lets the old ones end.
+    """
+    assert failed(run("b08_streams_scaled_in"), "streams").max() == 0
+    gateway = "manifests.deployment/gateway"
+    for cut in (
+        {f"{gateway}.terminationGracePeriodSeconds": 30},
+        {"workloads.deployment/gateway.onSigterm": "exit"},
+    ):
+        result = run("b08_streams_scaled_in", cut)
+        assert causes(result, "streams").keys() == {"in_flight_cut"}
+        assert failed(result, "streams").mean() > 1

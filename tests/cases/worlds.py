@@ -12,7 +12,7 @@ import numpy.typing as npt
 import svcsim
 from svcsim import Result, Scenario
 
-__all__ = ["FILES", "case", "causes", "failed", "outcomes", "run"]
+__all__ = ["FILES", "case", "causes", "failed", "fewest_listed", "outcomes", "run"]
 
 FILES = tuple(sorted(Path(__file__).parent.glob("*.yaml")))
 """Every case; each runs as it is with `svcsim run`."""
@@ -50,3 +50,9 @@ def causes(result: Result, client: str) -> dict[str, int]:
     """Failed requests of all replications by cause."""
     rows = result.causes[result.causes["client"] == client]
     return {str(kind): int(number) for kind, number in rows.groupby("cause")["count"].sum().items()}
+
+
+def fewest_listed(result: Result) -> int:
+    """The fewest endpoints that any node's rules had at any time of any replication."""
+    of_nodes = result.beliefs[result.beliefs["observer"].str.contains("node-")]
+    return int(of_nodes["listed"].min())
