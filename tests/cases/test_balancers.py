@@ -28,10 +28,12 @@ def test_a02_what_is_lost_is_the_rate_times_the_window() -> None:
     Every pod is replaced once and has an eleventh of the requests, so the number of pods cancels out: the
     loss is 100 a second times the second or so by which the balancer is late.
     """
-    lost = failed(run("a02_balancer_to_pods", replications=40), "balancer")
+    result = run("a02_balancer_to_pods", replications=40)
+    lost = failed(result, "balancer")
     low, high = np.percentile(lost, [2.5, 97.5])
     assert low <= 96 <= high
     assert 70 <= lost.mean() <= 130
+    assert lost.sum() == pytest.approx(result.summary["expected_failures"][0], rel=0.1)
 
 
 def test_a02_grace_and_min_ready_cure_nothing_by_themselves() -> None:
@@ -95,7 +97,6 @@ def test_a07_a_sleep_beyond_two_minutes_and_a_half_loses_nothing() -> None:
 def test_a07_without_a_readiness_gate_the_old_pods_go_before_the_new_are_known() -> None:
     """A pod that is Ready before it is a target lets the rollout go on, until nobody whom it knows serves."""
     short = {f"{WEB}.preStop": "30s"}
-
     ungated = {**short, f"{APP}.readinessGate": "0s"}
 
     def silence(changes: dict) -> float:

@@ -28,7 +28,7 @@ def test_a03_most_rollouts_lose_nothing_and_some_lose_tens() -> None:
     for changes in ({}, at_50_a_second()):
         lost = failed(run("a03_none_or_many", changes, replications=60), "loop")
         assert 0.3 < (lost == 0).mean() < 0.95
-        assert (lost == 0).mean() > 10 * math.exp(-lost.mean()) or lost.mean() < 2.5
+        assert (lost == 0).mean() > 3 * math.exp(-lost.mean())
         assert lost.max() >= 20
         assert lost.var(ddof=1) > 5 * lost.mean()
 
@@ -83,7 +83,7 @@ def test_b28_two_replicas_refuse_some() -> None:
     assert failed(cured, "siege").max() == 0
 
 
-def test_b31_each_way_down_costs_and_a_fixed_number_costs_nothing() -> None:
+def test_b31_each_way_down_costs_and_the_way_up_does_not() -> None:
     """voyager 1389: replicas went up and down, with 503 each time; with a fixed number they stopped."""
     flapping = run("b31_flapping")
     times = flapping.failures["arrival_s"]
@@ -137,8 +137,8 @@ def test_c40304_scaling_down_half_way_takes_healthy_pods() -> None:
         old = left["created_s"] < 0
         assert (old.sum(), (~old).sum()) == (4, 3)
         assert left.loc[~old, "ready_s"].isna().all()
-    by_hand = [{"at": "30s", "scale": "deployment/web", "replicas": 5}]
-    whole = run("c40304_scale_down_half_way", {"events": by_hand}, replications=5)
+    no_rollout = [{"at": "30s", "scale": "deployment/web", "replicas": 5}]
+    whole = run("c40304_scale_down_half_way", {"events": no_rollout}, replications=5)
     assert whole.pods["deleted_s"].isna().groupby(whole.pods["replication"]).sum().eq(5).all()
 
 
@@ -175,10 +175,10 @@ def test_b08_streams_outlast_a_short_grace() -> None:
     """
     assert failed(run("b08_streams_scaled_in"), "streams").max() == 0
     gateway = "manifests.deployment/gateway"
-    for cut in (
+    for change in (
         {f"{gateway}.terminationGracePeriodSeconds": 30},
         {"workloads.deployment/gateway.onSigterm": "exit"},
     ):
-        result = run("b08_streams_scaled_in", cut)
+        result = run("b08_streams_scaled_in", change)
         assert causes(result, "streams").keys() == {"in_flight_cut"}
         assert failed(result, "streams").mean() > 1
