@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from svcsim import Result
+from svcsim import ManifestError, Result
 from tests.cases.worlds import causes, failed, outcomes, run
 
 WEB = "manifests.deployment/web"
@@ -78,6 +78,19 @@ def test_a06_the_sleep_for_the_balancer_and_the_grace_for_the_requests() -> None
     short_grace = run("a06_sleep_and_grace", {f"{WEB}.terminationGracePeriodSeconds": 30})
     assert causes(short_grace, "siege").keys() == {"in_flight_cut"}
     assert failed(short_grace, "siege").min() > 0
+
+
+def test_a06_a_hook_ends_with_the_grace_period() -> None:
+    """The API server refuses a sleep longer than the grace; a command is let pass, and cut short."""
+    hook = f"{WEB}.spec.template.spec.containers[0].lifecycle"
+    changes = {
+        hook: {"preStop": {"exec": {"command": ["sleep", "25"]}}},
+        f"{WEB}.terminationGracePeriodSeconds": 10,
+    }
+    result = run("a06_sleep_and_grace", changes)
+    assert causes(result, "siege").keys() == {"stale_endpoint", "in_flight_cut"}
+    with pytest.raises(ManifestError, match="sleep"):
+        run("a06_sleep_and_grace", {f"{WEB}.terminationGracePeriodSeconds": 10})
 
 
 @pytest.mark.parametrize("sleep_s", [0, 60, 110])
