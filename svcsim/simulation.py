@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from svcsim.controlplane import ControlPlane
 from svcsim.controlplane.lags import Dice
+from svcsim.controlplane.recorded import check_recording, plane_of
 from svcsim.controlplane.topology import Topology
 from svcsim.dataplane.contract import Ask, Cause, DataPlane, Job, JobResult, Outcome, Plan, Window
 from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws, RateCurve
@@ -24,6 +25,7 @@ from svcsim.results.frames import result_of
 from svcsim.results.raw import Replication
 from svcsim.results.result import Result
 from svcsim.scenario import Rate, Scenario, load_scenario
+from svcsim.timeline import Recording
 
 __all__ = ["Engine", "client_draws", "run_replication", "simulate"]
 
@@ -39,6 +41,7 @@ def simulate(
     keep_requests: bool = False,
     trace: Iterable[int] = (0,),
     progress: Callable[[int, int], object] | None = None,
+    recording: Recording | None = None,
 ) -> Result:
     """Run a scenario some times and return what happened as tables.
 
@@ -50,6 +53,7 @@ def simulate(
         keep_requests: keep a row of every request (table `requests`).
         trace: replications whose timeline, beliefs and load are kept.
         progress: called with (replications done, replications) after each.
+        recording: churn from a recording of a real cluster, in place of events (`observed.read_recording`).
 
     Returns:
         The result. After a KeyboardInterrupt, that of the replications that were complete, with a warning.
@@ -68,6 +72,8 @@ def simulate(
         raise ScenarioError(f"trace = {beyond[0]} must be a replication: 0 .. {replications - 1}")
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
+    if recording is not None:
+        check_recording(scenario, recording)
     topology = Topology.of(scenario)
     collector = Collector(topology, trace=traced)
     notes: tuple[str, ...] = ()
@@ -75,7 +81,12 @@ def simulate(
         for k in range(replications):
             collector.fold(
                 run_replication(
-                    topology, seed=seed, replication=k, engine=engine, keep_requests=keep_requests
+                    topology,
+                    seed=seed,
+                    replication=k,
+                    engine=engine,
+                    keep_requests=keep_requests,
+                    recording=recording,
                 )
             )
             if progress is not None:
@@ -146,8 +157,9 @@ def run_replication(
     keep_requests: bool = False,
     slot: int = DRAW_BLOCK,
     cuts: Iterable[int] = (),
+    recording: Recording | None = None,
 ) -> Replication:
-    """Run one replication.
+    """Run one replication, with its churn from events or from a recording.
 
     `cuts`: further instants (ns) at which the data plane is advanced; `slot`: requests drawn at a time.
     Neither changes the result.
@@ -157,10 +169,11 @@ def run_replication(
     plan = topology.plan(dice)
     draws = client_draws(topology, plan, seed, replication)
     rows: list[npt.NDArray[Any]] = []
+    plane: type[ControlPlane] = ControlPlane if recording is None else plane_of(recording)
     if engine == "reference":
         reference = ReferenceEngine(plan, draws, slot=slot)
         timed = _Timed(reference)
-        control = ControlPlane(topology, dice, timed).run(cuts)
+        control = plane(topology, dice, timed).run(cuts)
         records = reference.finish()
         counts, histogram = _tallies(records, len(plan.clients))
         load = np.zeros((len(control.servers), plan.duration_ns // 1_000_000_000 + 1), dtype=np.int32)
@@ -177,7 +190,7 @@ def run_replication(
             on_records=rows.append,
         )
         timed = _Timed(fast)
-        control = ControlPlane(topology, dice, timed).run(cuts)
+        control = plane(topology, dice, timed).run(cuts)
         fast.flush()
         records = np.concatenate(rows)
         records = records[np.lexsort((records["request"], records["client"]))]

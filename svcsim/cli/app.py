@@ -24,6 +24,7 @@ COMMANDS = {
     "compare": "Run scenarios with the same luck and say how they differ.",
     "crosscheck": "Run both engines; exit 0 only if they agree bit for bit.",
     "calibrate": "Fit lag distributions to a real cluster's kube-proxy metrics.",
+    "replay": "Play the recorded churn of a real cluster to simulated clients.",
     "report": "Write report and figures of a result anew.",
     "explain": "Say in words why requests of a result failed.",
     "schema": "Print the JSON schema of scenario files.",

@@ -13,6 +13,7 @@ from svcsim.cli.speech import warn
 if TYPE_CHECKING:
     from svcsim.results.result import Result
     from svcsim.scenario import Scenario
+    from svcsim.timeline import Recording
 
 __all__ = ["EngineName", "footer", "keep", "prepare", "run", "say_warnings", "was_interrupted"]
 
@@ -48,6 +49,7 @@ def run(
     step: Step,
     engine: EngineName = "vectorised",
     keep_requests: bool = False,
+    recording: Recording | None = None,
 ) -> Result:
     """Simulate."""
     from svcsim.simulation import simulate  # noqa: PLC0415 (heavy)
@@ -59,6 +61,7 @@ def run(
         engine=engine,
         keep_requests=keep_requests,
         progress=step,
+        recording=recording,
     )
 
 

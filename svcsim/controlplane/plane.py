@@ -136,6 +136,10 @@ class ControlPlane:
         self.workload_daemons: dict[ObjectKey, DaemonSet] = {}
         self.metrics = MetricsServer(self)
         self.autoscalers = AutoscalerController(self)
+        self.begin()
+
+    def begin(self) -> None:
+        """Everything declared runs, and the scenario's events are to come."""
         Initial(self).create()
         self._believe_from_start()
         Events(self).arrange()
@@ -412,7 +416,8 @@ class ControlPlane:
     def _believe_from_start(self) -> None:
         """Everything declared is programmed everywhere at t = 0."""
         for state in self.services:
-            self.slices.begin(state)
+            if state.pods:
+                self.slices.begin(state)
         for view in self.topology.views:
             version = self.timeline.add_version(self._list(view))
             self._version[view.index] = version

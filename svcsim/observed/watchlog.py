@@ -1,4 +1,4 @@
-"""Logs of EndpointSlice watches, in whatever shape they were kept.
+"""Logs of EndpointSlice and pod watches, and audit logs, in whatever shape they were kept.
 
 | shape | made by |
 |---|---|
@@ -6,9 +6,11 @@
 | `{"type", "object"}`, one after the other | the same with `--output-watch-events` |
 | `{"type", "object"}` lines, BOOKMARK and ERROR among them | `kubectl get --raw '...?watch=1'` |
 | lines with the time of receipt `t` beside `type` and `object` | a logger of one's own |
-| lines with `t`, `kind: eps`, `type`, `name`, `rv`, `trig`, `eps` | the same, compact |
+| lines with `t`, `kind: eps` or `pod`, `type`, `name`, ... | the same, compact |
+| lines of `kind: Event`, `apiVersion: audit.k8s.io/v1` | the API server's audit log |
 
-Only the last two say when something was received; the others have an order alone.
+Only the last three say when something was received or done; of the others an order is known, and the whole
+second of the last write (`metadata.managedFields`). Pods are read beside slices, in the same shapes.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from svcsim.observed.files import read_text, spoken
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Endpoint", "EventType", "SliceEvent", "WatchLog", "parse_watchlog", "read_watchlog"]
+__all__ = ["Endpoint", "EventType", "PodEvent", "SliceEvent", "WatchLog", "parse_watchlog", "read_watchlog"]
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "SEEN"]
 
@@ -44,6 +46,15 @@ _TYPES: Final[Mapping[str, EventType]] = {
 }
 _SLICE = "EndpointSlice"
 _COMPACT_SLICE = "eps"
+_POD, _COMPACT_POD = "Pod", "pod"
+_AUDIT = "audit.k8s.io/"
+_VERBS: Final[Mapping[str, EventType]] = {
+    "create": "ADDED",
+    "update": "MODIFIED",
+    "patch": "MODIFIED",
+    "delete": "DELETED",
+}
+_KIND_OF_RESOURCE: Final = {"endpointslices": _SLICE, "pods": _POD}
 _GENERATED = re.compile(r"-[a-z0-9]{5}$")
 _NEXT_OBJECT = re.compile(r"^\{", re.MULTILINE)
 _ENDPOINT_FIELDS = 6
@@ -70,7 +81,8 @@ class SliceEvent:
 
     order: its place in the log. t_s: when it was received, seconds since 1970, NaN where the log doesn't say.
     type: SEEN where the log has objects without an event type (a deletion then looks like any other).
-    trigger_s: the trigger-time annotation, seconds since 1970, NaN without one.
+    trigger_s: the trigger-time annotation, seconds since 1970, NaN without one. changed_s: whole second of
+    the last write, by managedFields.
     """
 
     order: int
@@ -82,6 +94,27 @@ class SliceEvent:
     resource_version: str
     trigger_s: float
     endpoints: tuple[Endpoint, ...]
+    changed_s: float = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodEvent:
+    """One message about a pod, or one call that changed it.
+
+    deleting: it has a deletionTimestamp. gone: the object was removed. restarts: of all its containers. down:
+    some container of it has ended and not begun again.
+    """
+
+    order: int
+    t_s: float
+    namespace: str
+    name: str
+    node: str
+    deleting: bool
+    gone: bool
+    restarts: int
+    down: bool
+    changed_s: float = math.nan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +124,7 @@ class WatchLog:
     source: str
     events: tuple[SliceEvent, ...]
     warnings: tuple[str, ...]
+    pods: tuple[PodEvent, ...] = ()
 
     @property
     def timed(self) -> bool:
@@ -115,23 +149,28 @@ class WatchLog:
         return pd.DataFrame(rows, columns=columns).astype({"order": "int64", "t_s": "float64", **flags})
 
 
-def read_watchlog(path: str | Path) -> WatchLog:
+def read_watchlog(path: str | Path, *, pods_alone: bool = False) -> WatchLog:
     """Read a log of an EndpointSlice watch, plain or gzip, `-` for standard input.
+
+    pods_alone: accept a log that has pods but no slice.
 
     Raises:
         ObservedError: it is in none of the shapes, damaged other than by a cut, or has no slice.
     """
     text, whole = read_text(path)
-    return parse_watchlog(text, spoken(path), whole=whole)
+    return parse_watchlog(text, spoken(path), whole=whole, pods_alone=pods_alone)
 
 
-def parse_watchlog(text: str, source: str = "the log", *, whole: bool = True) -> WatchLog:
+def parse_watchlog(
+    text: str, source: str = "the log", *, whole: bool = True, pods_alone: bool = False
+) -> WatchLog:
     """Read a log from text; see `read_watchlog`.
 
     Args:
         text: the log.
         source: what messages call it.
         whole: False if the text is known to be cut.
+        pods_alone: accept a log that has pods but no slice.
 
     >>> log = parse_watchlog('{"kind": "EndpointSlice", "metadata": {"name": "web-x2b9q"}, "endpoints": []}')
     >>> log.events[0].type, log.events[0].endpoints
@@ -139,20 +178,23 @@ def parse_watchlog(text: str, source: str = "the log", *, whole: bool = True) ->
     """
     warnings: list[str] = []
     events: list[SliceEvent] = []
+    pods: list[PodEvent] = []
     others: Counter[str] = Counter()
     for start, document in _documents(text, source, whole, warnings):
         reader = _Reader(source, text, start)
         for envelope, body, kind in reader.records(document, warnings):
             if kind in (_SLICE, _COMPACT_SLICE):
-                events.append(reader.event(len(events), envelope, body))
+                events.append(reader.event(len(events) + len(pods), envelope, body))
+            elif kind in (_POD, _COMPACT_POD):
+                pods.append(reader.pod(len(events) + len(pods), envelope, body))
             else:
                 others[kind] += 1
     there = ", ".join(f"{kind} ({n})" for kind, n in others.items())
-    if not events:
+    if not events and not (pods and pods_alone):
         raise ObservedError(f"{source} has no EndpointSlice" + (f"; there is {there}" if there else ""))
     if there:
-        warnings.append(f"{source}: left out what is no EndpointSlice: {there}")
-    return WatchLog(source=source, events=tuple(events), warnings=tuple(warnings))
+        warnings.append(f"{source}: left out what is neither EndpointSlice nor pod: {there}")
+    return WatchLog(source=source, events=tuple(events), warnings=tuple(warnings), pods=tuple(pods))
 
 
 def _documents(
@@ -210,6 +252,9 @@ class _Reader:
         self, document: Mapping[str, Any], warnings: list[str]
     ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any], str]]:
         """Yield (envelope, object, kind) of what the document reports; nothing for a bookmark or an error."""
+        if str(document.get("apiVersion", "")).startswith(_AUDIT):
+            yield from self._audited(document)
+            return
         if "object" not in document:
             for body, kind in self._objects(document):
                 yield document if "t" in document else {}, body, kind
@@ -225,6 +270,75 @@ class _Reader:
                 yield document, one, kind
         elif type_ != "BOOKMARK":
             raise self.error(f"type = {type_!r} must be one of ADDED, MODIFIED, DELETED, BOOKMARK, ERROR")
+
+    def _audited(
+        self, document: Mapping[str, Any]
+    ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any], str]]:
+        """Yield what an audited call that succeeded left behind; a deletion of a pod begins its end."""
+        ref = document.get("objectRef") or {}
+        verb, kind = str(document.get("verb")), _KIND_OF_RESOURCE.get(str(ref.get("resource")))
+        status = (document.get("responseStatus") or {}).get("code", 200)
+        if kind is None or verb not in _VERBS or document.get("stage") != "ResponseComplete" or status >= 300:
+            return
+        body = document.get("responseObject") or document.get("requestObject")
+        if not isinstance(body, Mapping) or body.get("kind") not in (None, kind):
+            body = None
+        if body is None and verb != "delete":
+            raise self.error(
+                f"an audited {verb} of {ref.get('resource')} has no object; log them at level RequestResponse"
+            )
+        named = {"name": ref.get("name"), "namespace": ref.get("namespace", "")}
+        body = body if body is not None and "metadata" in body else {"metadata": named}
+        at = document.get("stageTimestamp") or document.get("requestReceivedTimestamp")
+        graceful = kind == _POD and verb == "delete" and "deletionTimestamp" in body["metadata"]
+        yield {"t": at, "type": "MODIFIED" if graceful else _VERBS[verb]}, body, kind
+
+    def pod(self, order: int, envelope: Mapping[str, Any], body: Mapping[str, Any]) -> PodEvent:
+        try:
+            return (
+                self._compact_pod(order, body)
+                if body.get("kind") == _COMPACT_POD
+                else self._pod(order, envelope, body)
+            )
+        except (TypeError, AttributeError, KeyError, IndexError) as error:
+            raise self.error(f"no pod as Kubernetes writes it ({error})") from None
+
+    def _pod(self, order: int, envelope: Mapping[str, Any], body: Mapping[str, Any]) -> PodEvent:
+        metadata, status = body["metadata"], body.get("status") or {}
+        containers = status.get("containerStatuses") or ()
+        return PodEvent(
+            order=order,
+            t_s=self._instant("t", envelope.get("t")),
+            namespace=metadata.get("namespace", ""),
+            name=metadata["name"],
+            node=(body.get("spec") or {}).get("nodeName") or "",
+            deleting="deletionTimestamp" in metadata,
+            gone=envelope.get("type") == "DELETED",
+            restarts=sum(one.get("restartCount", 0) for one in containers),
+            down=any("terminated" in (one.get("state") or {}) for one in containers),
+            changed_s=self._changed(metadata),
+        )
+
+    def _compact_pod(self, order: int, body: Mapping[str, Any]) -> PodEvent:
+        said = body.get("cs") or {}
+        return PodEvent(
+            order=order,
+            t_s=self._instant("t", body.get("t")),
+            namespace="",
+            name=body["name"],
+            node=body.get("node") or "",
+            deleting="del" in body,
+            gone=body.get("type") == "DELETED",
+            restarts=said.get("restarts", 0),
+            down="terminated" in (said.get("state") or {}),
+        )
+
+    def _changed(self, metadata: Mapping[str, Any]) -> float:
+        """The newest instant of managedFields, seconds since 1970."""
+        times = [
+            self._instant("managedFields", one.get("time")) for one in metadata.get("managedFields") or ()
+        ]
+        return max((t for t in times if not math.isnan(t)), default=math.nan)
 
     def _objects(self, body: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], str]]:
         """Yield (object, kind) of an object or of a list's items; a typed list's leave their kind out."""
@@ -258,6 +372,7 @@ class _Reader:
                 TRIGGER_ANNOTATION, (metadata.get("annotations") or {}).get(TRIGGER_ANNOTATION)
             ),
             endpoints=tuple(_endpoint(one) for one in body.get("endpoints") or ()),
+            changed_s=self._changed(metadata),
         )
 
     def _compact(self, order: int, body: Mapping[str, Any]) -> SliceEvent:

@@ -117,7 +117,8 @@ def test_compact_lines() -> None:
     assert seen.endpoints == (
         Endpoint(ip="10.0.0.1", pod="web-1", node="", ready=False, serving=True, terminating=True),
     )
-    assert log.warnings == ("watch.jsonl: left out what is no EndpointSlice: pod (1)",)
+    assert log.warnings == ()
+    assert [pod.name for pod in log.pods] == ["web-1"]
 
 
 @pytest.mark.parametrize("kind", ["List", "EndpointSliceList"])
@@ -161,7 +162,7 @@ def test_a_cut_gzip_file(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("", "the log has no EndpointSlice$"),
-        (json.dumps({"kind": "Pod", "metadata": {}}), r"has no EndpointSlice; there is Pod \(1\)"),
+        (json.dumps({"kind": "Node", "metadata": {}}), r"has no EndpointSlice; there is Node \(1\)"),
         ("NAME  ADDRESSTYPE\n", "line 1: 'NAME  ADDRESSTYPE' is no JSON object; a watch log is objects"),
         ("[]", r"line 1: '\[\]' is no JSON object"),
         (json.dumps(event("CHANGED")), "line 1: type = 'CHANGED' must be one of ADDED"),
