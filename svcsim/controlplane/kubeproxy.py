@@ -17,27 +17,12 @@ import numpy.typing as npt
 
 from svcsim.compiled import compiled
 
-__all__ = ["LAST_TOKEN_BUCKET_MINOR", "ProxyLoops", "sync_law_spec"]
+__all__ = ["LAST_TOKEN_BUCKET_MINOR", "ProxyLoops"]
 
 Int64 = npt.NDArray[np.int64]
 
 LAST_TOKEN_BUCKET_MINOR = 33
-COMMIT_SHARE = 2 / 3  # measured: 0.68 (iptables) and 0.64 (nftables) of a sync lie before its commit
 _IDLE = -(1 << 60)
-
-
-def sync_law_spec(mode: str, n_services: int, n_endpoints: int) -> tuple[float, float]:
-    """(median, p99) seconds from the start of a partial sync to its commit, by mode and size.
-
-    A line through measured medians of whole partial syncs: 45 ms (iptables) and 35 ms (nftables) with one
-    Service of ten endpoints, 45 and 69 ms with 100 of them, 182 and 446 ms with 1,000 (kube-proxy 1.36,
-    iptables-nft 1.8.9, nft 1.0.6). Size is taken as Services of ten endpoints; rules are committed
-    two thirds into a sync.
-    """
-    size = max(n_services, n_endpoints / 10.0)
-    base, per_service = (0.038, 0.000145) if mode == "iptables" else (0.030, 0.000416)
-    median = (base + per_service * size) * COMMIT_SHARE
-    return median, 3.2 * median
 
 
 @compiled
@@ -57,13 +42,17 @@ def _run_loops(
     outage_at: Any,
     outage_from: Any,
     outage_to: Any,
+    anew: Any,
+    full_permille: Any,
 ) -> None:
     """Decide every sync that starts before `until`.
 
     arrivals int64 (n_nodes, n_changes), ascending along a row; durations (n_nodes, n_changes) of the next
     syncs to their commit; starts, commits (n_nodes, n_changes) are filled for the changes decided;
     the rest is state per node. outage_*: CSR of
-    the spells in which a node's kube-proxy is stopped (a sync that began before one still commits).
+    the spells in which a node's kube-proxy is stopped (a sync that began before one still commits). anew
+    int8: 1 where the next sync is a new process's first, which is full and takes full_permille / 1000 of a
+    partial one.
     """
     n_nodes, n_changes = arrivals.shape
     for node in range(n_nodes):
@@ -84,13 +73,18 @@ def _run_loops(
                     # a new process: it programs what there is as soon as it starts
                     at = outage_to[k_out]
                     have = 2 * minimum
+                    anew[node] = 1
             if at >= until:
                 break
             if token_bucket and minimum > 0:
                 tokens[node] = have - minimum
                 tokens_at[node] = at
-            commit = at + durations[node, k]
-            end = at + durations[node, k] * 3 // 2
+            takes = durations[node, k]
+            if anew[node] == 1:
+                takes = takes * full_permille // 1000
+                anew[node] = 0
+            commit = at + takes
+            end = at + takes * 3 // 2
             k += 1
             while i < n_changes and arrivals[node, i] <= at:
                 starts[node, i] = at
@@ -111,6 +105,7 @@ class ProxyLoops:
         kubernetes_minor: int,
         min_sync_ns: int,
         outages: Sequence[Sequence[tuple[int, int]]] = (),
+        full_factor: float = 1.0,
     ) -> None:
         spells = list(outages) or [[] for _ in range(n_nodes)]
         self._outage_at = np.concatenate(([0], np.cumsum([len(s) for s in spells]))).astype(np.int64)
@@ -120,6 +115,8 @@ class ProxyLoops:
         self._minimum = min_sync_ns
         self.done = np.zeros(n_nodes, dtype=np.int64)
         self.syncs = np.zeros(n_nodes, dtype=np.int64)
+        self.anew = np.zeros(n_nodes, dtype=np.int8)
+        self._full_permille = round(1000 * full_factor)
         self._last_end = np.full(n_nodes, _IDLE, dtype=np.int64)
         self._tokens = np.full(n_nodes, 2 * min_sync_ns, dtype=np.int64)
         self._tokens_at = np.zeros(n_nodes, dtype=np.int64)
@@ -150,6 +147,8 @@ class ProxyLoops:
             self._outage_at,
             self._outage_from,
             self._outage_to,
+            self.anew,
+            self._full_permille,
         )
         self.done += first_change
         return starts, commits

@@ -129,7 +129,7 @@ class NodeLifecycle:
         name = plane.nodes[node].name
         plane.timeline.node(now, node, int(NodeState.UP))
         if state is NodeState.DOWN:
-            plane.reconnect_observers(node)
+            plane.reconnect_observers(node, booted=True)
             self._back(node, self._return[node], booted=True)
             return
         proxy = plane.dice.lag("reconnect", f"proxy/{name}")

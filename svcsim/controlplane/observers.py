@@ -45,7 +45,8 @@ class Observers:
 
     proxies: observer ids of node proxies. outages: by observer id of a proxy, when it is stopped. watchers:
     of direct watchers. node_of_watcher: the node of a direct watcher that is on one (a proxy's is its
-    observer id). `versions` of a change apply to all.
+    observer id). `versions` of a change apply to all. full_factor:
+    how much longer a full sync takes. slowdown: by node, how much longer its kube-proxy takes.
     """
 
     def __init__(
@@ -61,11 +62,14 @@ class Observers:
         watch: Distribution,
         sync: Distribution,
         node_of_watcher: dict[int, int],
+        full_factor: float = 1.0,
+        slowdown: Sequence[float] = (),
     ) -> None:
         self._timeline = timeline
         self._watch = watch
         self._sync = sync
         self._sync_factor = dice.load_factor("sync")
+        self._slowdown = np.array([slowdown[node] if slowdown else 1.0 for node in proxies])[:, None]
         self._ids = np.array([*proxies, *watchers], dtype=np.int64)
         names = [*proxies.values(), *watchers.values()]
         self._n_proxies = len(proxies)
@@ -80,6 +84,7 @@ class Observers:
             kubernetes_minor=kubernetes_minor,
             min_sync_ns=min_sync_ns,
             outages=[outages.get(node, []) for node in proxies],
+            full_factor=full_factor,
         )
         self._new: list[tuple[int, list[tuple[int, int | Int64]], npt.NDArray[np.bool_] | None]] = []
         self._changes: list[tuple[int, list[tuple[int, int | Int64]]]] = []
@@ -106,9 +111,11 @@ class Observers:
         """What is on the node hears nothing of what is written from now on."""
         self._blind |= self._node == node
 
-    def reconnect(self, node: int, t_ns: int) -> None:
-        """It lists what there is, and has it all at t_ns."""
+    def reconnect(self, node: int, t_ns: int, *, booted: bool = False) -> None:
+        """It lists what there is, and has it all at t_ns; after a boot with new processes."""
         self._arrive()
+        if booted:
+            self._loops.anew[self._node[: self._n_proxies] == node] = 1
         back = np.flatnonzero(self._blind & (self._node == node))
         self._blind[back] = False
         for k, received in enumerate(self._received):
@@ -140,7 +147,7 @@ class Observers:
         arrivals = np.ascontiguousarray(np.stack(self._received[first:])[:, :proxies].T)
         units = units_at(self._sync_keys, self._loops.syncs, n - first)
         drawn = self._sync.quantile_ns(units.ravel()).reshape(units.shape)
-        durations = np.rint(drawn * self._sync_factor).astype(np.int64)
+        durations = np.rint(drawn * self._sync_factor * self._slowdown).astype(np.int64)
         starts, commits = self._loops.advance(until_ns, arrivals, durations, first)
         decided = commits >= 0
         self._starts[first:, :proxies][decided.T] = starts.T[decided.T]

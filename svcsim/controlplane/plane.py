@@ -26,7 +26,7 @@ from svcsim.controlplane.pauses import Pauses
 from svcsim.controlplane.replicaset import ReplicaSetController
 from svcsim.controlplane.scheduler import Scheduler
 from svcsim.controlplane.statefulset import StatefulSetController
-from svcsim.controlplane.sync import sync_law
+from svcsim.controlplane.sync import full_factor, sync_law
 from svcsim.controlplane.topology import Topology, View
 from svcsim.controlplane.topologyhints import Hint, served
 from svcsim.dataplane.contract import Ask, DataPlane, Job, JobResult, TruthKind
@@ -113,12 +113,16 @@ class ControlPlane:
         )
         endpoints = sum(of_workload) + len(scenario.manifests.pods)
         proxy = scenario.cluster.kube_proxy
-        sync = lag.get("sync") or sync_law(proxy.mode, len(self.services), endpoints)
+        size = (
+            len(self.services) + scenario.cluster.other_services,
+            endpoints + scenario.cluster.other_services * scenario.cluster.endpoints_per_other,
+        )
+        sync = lag.get("sync") or sync_law(proxy.mode, *size)
         common = {
             "timeline": self.timeline,
             "dice": dice,
             "kubernetes_minor": scenario.cluster.kubernetes_minor,
-            "min_sync_ns": proxy.min_sync_period_ns,
+            "min_sync_ns": 0 if proxy.mode == "cilium" else proxy.min_sync_period_ns,
             "watch": watch,
             "sync": sync,
             "node_of_watcher": topology.node_of_watcher,
@@ -127,6 +131,8 @@ class ControlPlane:
             proxies=topology.proxies,
             watchers=topology.slice_watchers,
             outages=proxy_outages(scenario),
+            full_factor=1.0 if lag.get("sync") else full_factor(proxy.mode, *size),
+            slowdown=[node.proxy_slowdown for node in self.nodes],
             **common,  # type: ignore[arg-type]
         )
         self.pod_observers = Observers(proxies={}, watchers=topology.pod_watchers, outages={}, **common)  # type: ignore[arg-type]
@@ -186,10 +192,10 @@ class ControlPlane:
         self.slice_observers.cut(node)
         self.pod_observers.cut(node)
 
-    def reconnect_observers(self, node: int) -> None:
+    def reconnect_observers(self, node: int, *, booted: bool = False) -> None:
         """What watches on this node lists anew now."""
-        self.slice_observers.reconnect(node, self.loop.now)
-        self.pod_observers.reconnect(node, self.loop.now)
+        self.slice_observers.reconnect(node, self.loop.now, booted=booted)
+        self.pod_observers.reconnect(node, self.loop.now, booted=booted)
 
     def inject(self, job: Job) -> None:
         """Add a request of the control plane's own to the data plane, now."""

@@ -283,7 +283,7 @@ class Topology:
                 [ON_SERVERS_NODE] * client.sources if client.via == "loopback" else self.source_nodes[k],
                 dtype=np.int32,
             ),
-            icmp_limited=not client.host_network,
+            icmp_limited=not client.host_network and cluster.kube_proxy.mode != "cilium",
             connect_timeout_ns=min(connect if connect is not None else NEVER, gives_up * _SECOND),
             request_timeout_ns=client.request_timeout_ns if client.request_timeout_ns is not None else NEVER,
             ladder_ns=np.array(ladder, dtype=np.int64) * _SECOND,

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from svcsim.clock import format_duration, ns_to_s
-from svcsim.controlplane.kubeproxy import COMMIT_SHARE, LAST_TOKEN_BUCKET_MINOR
+from svcsim.controlplane.kubeproxy import LAST_TOKEN_BUCKET_MINOR
+from svcsim.controlplane.sync import COMMIT_SHARE
 from svcsim.distributions import Distribution
 from svcsim.observed.errors import ObservedError
 from svcsim.observed.fitting import Bucket, Fit, buckets, fit_all

@@ -82,6 +82,17 @@ _ROWS: Final = (
         "measured",
         "50s since 1.32, 40s before: pkg/controller/nodelifecycle/config/v1alpha1/defaults.go",
     ),
+    Default("cluster.nodes.proxySlowdown", 1, "factor", "assumed", "every node's kube-proxy is as fast"),
+    Default(
+        "cluster.otherServices.count", 0, "Services", "assumed", "the cluster has what the manifests have"
+    ),
+    Default(
+        "cluster.otherServices.endpoints",
+        10,
+        "endpoints",
+        "assumed",
+        "of each; the size sync costs were taken at",
+    ),
     Default(
         "cluster.endpointSlice.maxEndpoints",
         100,

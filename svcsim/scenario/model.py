@@ -48,7 +48,7 @@ MAX_SOURCES: Final = 100_000
 MAX_RATE_PER_S: Final = 1e8
 
 _NODES_PODS: Final[int] = default("cluster.nodes.pods")
-_KUBE_PROXY_MODE: Final[Literal["iptables", "nftables"]] = default("cluster.kubeProxy.mode")
+_KUBE_PROXY_MODE: Final[Literal["iptables", "nftables", "cilium"]] = default("cluster.kubeProxy.mode")
 _KUBE_PROXY_MIN_SYNC_PERIOD: Final[int] = default_ns("cluster.kubeProxy.minSyncPeriod")
 _KUBE_PROXY_SYNC_PERIOD: Final[int] = default_ns("cluster.kubeProxy.syncPeriod")
 _VANISHED_IP_THEN: Final[Literal["unreachable", "blackhole"]] = default("cluster.vanishedIP.then")
@@ -75,12 +75,13 @@ _HOST_NETWORK: Final[bool] = default("clients.hostNetwork")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A node; `cpu` in cores, None when nothing says."""
+    """A node; `cpu` in cores, None when nothing says; its kube-proxy takes `proxy_slowdown` times as long."""
 
     name: str
     zone: str | None = None
     pods_limit: int = _NODES_PODS
     unschedulable: bool = False
+    proxy_slowdown: float = float(default("cluster.nodes.proxySlowdown"))
     cpu: Fraction | None = None
 
 
@@ -97,7 +98,7 @@ def named_nodes(count: int) -> tuple[Node, ...]:
 class KubeProxy:
     """kube-proxy's settings, the same on every node."""
 
-    mode: Literal["iptables", "nftables"] = _KUBE_PROXY_MODE
+    mode: Literal["iptables", "nftables", "cilium"] = _KUBE_PROXY_MODE
     min_sync_period_ns: int = _KUBE_PROXY_MIN_SYNC_PERIOD
     sync_period_ns: int = _KUBE_PROXY_SYNC_PERIOD
 
@@ -124,6 +125,8 @@ class Cluster:
     node_monitor_grace_period_ns: int | None = None
     max_endpoints_per_slice: int = default("cluster.endpointSlice.maxEndpoints")
     slice_batch_period_ns: int = default_ns("cluster.endpointSlice.batchPeriod")
+    other_services: int = default("cluster.otherServices.count")
+    endpoints_per_other: int = default("cluster.otherServices.endpoints")
 
     @property
     def node_monitor_grace_ns(self) -> int:

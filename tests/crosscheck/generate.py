@@ -340,9 +340,10 @@ def random_scenario(seed: int) -> dict:
         "cluster": {
             "kubernetes": m.pick("1.30", "1.33", "1.34", "1.36"),
             "nodes": m.pick(1, 2, 4, _zones(m)),
+            "otherServices": {"count": m.pick(0, 0, 1000)},
             "endpointSlice": {"maxEndpoints": m.pick(1, 3, 100), "batchPeriod": m.pick("0s", "0s", "500ms")},
             "kubeProxy": {
-                "mode": m.pick("iptables", "nftables"),
+                "mode": m.pick("iptables", "nftables", "cilium"),
                 "minSyncPeriod": m.pick("100ms", "1s", "1s", "5s"),
             },
             "podNetwork": m.pick("overlay", "overlay", "routed"),

@@ -104,6 +104,8 @@ def test_the_generator_reaches_every_part_of_a_scenario() -> None:
         "PreferSameNode",
         "service.kubernetes.io/topology-mode",
         "maxEndpoints",
+        "cilium",
+        "otherServices",
         "zone",
         "Parallel",
         "1.30",

@@ -63,3 +63,8 @@ def rollout_knobs() -> ModuleType:
 @pytest.fixture(scope="session")
 def topology_hints() -> ModuleType:
     return _module("topology_hints")
+
+
+@pytest.fixture(scope="session")
+def proxy_modes() -> ModuleType:
+    return _module("proxy_modes")

@@ -25,6 +25,7 @@ NAMES = (
     "probe_collapse",
     "rollout_knobs",
     "topology_hints",
+    "proxy_modes",
 )
 
 

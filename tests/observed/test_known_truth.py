@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from svcsim.controlplane.kubeproxy import COMMIT_SHARE, ProxyLoops
+from svcsim.controlplane.kubeproxy import ProxyLoops
+from svcsim.controlplane.sync import COMMIT_SHARE
 from svcsim.distributions import Distribution, Exponential, Gamma, LogNormal, Mixture, Shifted
 from svcsim.observed.calibrate import Calibration, calibrate_scrapes
 from svcsim.observed.histograms import parse_scrape

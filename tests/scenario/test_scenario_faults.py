@@ -45,6 +45,8 @@ REFERENCED = {("cluster", "nodes", 0, "zone"), ("clients", 1, "name")}
 """Text here breaks what refers to it, and that is named instead."""
 A_ZONE = {("cluster", "nodes", 1, "zone")}
 ZERO_IS_FINE = {
+    ("cluster", "otherServices", "count"),
+    ("cluster", "otherServices", "endpoints"),
     ("cluster", "endpointSlice", "batchPeriod"),
     ("cluster", "kubeProxy", "minSyncPeriod"),
     ("cluster", "vanishedIP", "after"),

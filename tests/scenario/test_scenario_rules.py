@@ -219,7 +219,10 @@ def test_a_name_in_several_namespaces_needs_one() -> None:
         ({"nodes": [{"name": "a", "cpu": "much"}]}, r"cluster.nodes\[0\].cpu = 'much' is not a quantity"),
         ({"nodes": "gone.yaml"}, "cluster.nodes: gone.yaml: no such file"),
         ({"kubeProxy": {"mode": "ipvs"}}, "is not simulated yet; available: iptables, nftables"),
-        ({"kubeProxy": {"mode": "iptable"}}, "must be one of iptables, nftables; did you mean iptables"),
+        (
+            {"kubeProxy": {"mode": "iptable"}},
+            "must be one of iptables, nftables, cilium; did you mean iptables",
+        ),
         (
             {"kubeProxy": {"minSyncPeriod": "40s"}},
             "minSyncPeriod must be at most cluster.kubeProxy.syncPeriod",

@@ -93,7 +93,14 @@ COMPLETE: dict[str, Any] = {
     "cluster": {
         "kubernetes": "1.34",
         "nodes": [
-            {"name": "n1", "zone": "a", "cpu": "3500m", "pods": 50, "unschedulable": False},
+            {
+                "name": "n1",
+                "zone": "a",
+                "cpu": "3500m",
+                "pods": 50,
+                "unschedulable": False,
+                "proxySlowdown": 4,
+            },
             {"name": "n2", "zone": "b"},
         ],
         "kubeProxy": {"mode": "nftables", "minSyncPeriod": "2s", "syncPeriod": "30s"},
@@ -101,6 +108,7 @@ COMPLETE: dict[str, Any] = {
         "vanishedIP": {"then": "blackhole", "after": "2s", "reuse": {"after": "30s"}},
         "kernel": "5.15",
         "nodeMonitorGracePeriod": "10s",
+        "otherServices": {"count": 100, "endpoints": 5},
         "endpointSlice": {"maxEndpoints": 50, "batchPeriod": "100ms"},
         "lag": {
             "controller": "10ms",

@@ -67,6 +67,8 @@ def _node(node: Node) -> dict[str, Any]:
     found["pods"] = node.pods_limit
     if node.unschedulable:
         found["unschedulable"] = True
+    if node.proxy_slowdown != 1:
+        found["proxySlowdown"] = node.proxy_slowdown
     return found
 
 
@@ -104,6 +106,11 @@ def cluster_document(cluster: Cluster) -> dict[str, Any]:
     own = (cluster.max_endpoints_per_slice, cluster.slice_batch_period_ns)
     if own != (usual.max_endpoints_per_slice, usual.slice_batch_period_ns):
         found["endpointSlice"] = {"maxEndpoints": own[0], "batchPeriod": format_duration(own[1])}
+    if cluster.other_services:
+        found["otherServices"] = {
+            "count": cluster.other_services,
+            "endpoints": cluster.endpoints_per_other,
+        }
     if cluster.node_monitor_grace_period_ns is not None:
         found["nodeMonitorGracePeriod"] = format_duration(cluster.node_monitor_grace_period_ns)
     return found

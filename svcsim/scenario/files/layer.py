@@ -18,6 +18,7 @@ __all__ = [
     "LagFile",
     "LameDuckFile",
     "NodeFile",
+    "OtherServicesFile",
     "ProbeFile",
     "QueueFile",
     "ResolveFile",
@@ -81,12 +82,18 @@ class NodeFile(_File, kw_only=True, frozen=True):
     cpu: Annotated[str | int | float, _meta("a quantity of cores such as 4 or 3500m")] | UnsetType = UNSET
     pods: Annotated[int, Meta(ge=1, le=150_000, description="the most pods it takes")] | UnsetType = UNSET
     unschedulable: bool | UnsetType = UNSET
+    proxy_slowdown: Annotated[int | float, _meta("a factor such as 4", exclusiveMinimum=0)] | UnsetType = (
+        UNSET
+    )
 
 
 class KubeProxyFile(_File, kw_only=True, frozen=True):
     """kube-proxy's settings."""
 
-    mode: Annotated[str, _meta("iptables or nftables", enum=["iptables", "nftables"])] | UnsetType = UNSET
+    mode: (
+        Annotated[str, _meta("iptables, nftables or cilium", enum=["iptables", "nftables", "cilium"])]
+        | UnsetType
+    ) = UNSET
     min_sync_period: Duration | UnsetType = UNSET
     sync_period: Duration | UnsetType = UNSET
 
@@ -125,6 +132,13 @@ class LagFile(_File, kw_only=True, frozen=True):
     load: Law | UnsetType = UNSET
 
 
+class OtherServicesFile(_File, kw_only=True, frozen=True):
+    """Services that are in the cluster and not in the manifests; they never change."""
+
+    count: Annotated[int, Meta(ge=0, le=1_000_000)]
+    endpoints: Annotated[int, Meta(ge=0, le=10_000)] | UnsetType = UNSET
+
+
 class EndpointSliceFile(_File, kw_only=True, frozen=True):
     """The EndpointSlice controller's settings."""
 
@@ -142,6 +156,7 @@ class ClusterFile(
         "vanished_ip": "vanishedIP",
         "node_monitor_grace_period": "nodeMonitorGracePeriod",
         "endpoint_slice": "endpointSlice",
+        "other_services": "otherServices",
     },
 ):
     """The cluster that the manifests run in."""
@@ -159,6 +174,7 @@ class ClusterFile(
     kernel: Kernel | UnsetType = UNSET
     node_monitor_grace_period: Duration | UnsetType = UNSET
     endpoint_slice: EndpointSliceFile | UnsetType = UNSET
+    other_services: OtherServicesFile | UnsetType = UNSET
     lag: LagFile | UnsetType = UNSET
 
 

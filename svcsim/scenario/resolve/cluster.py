@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -28,7 +29,8 @@ from svcsim.scenario.resolve.values import kernel, kubernetes_minor, law, positi
 
 __all__ = ["resolve_cluster", "resolve_lag"]
 
-MODES = ("iptables", "nftables")
+MODES = ("iptables", "nftables", "cilium")
+MAX_SLOWDOWN = 1_000_000
 NOT_YET_MODES = ("ipvs", "kernelspace", "userspace")
 
 
@@ -40,11 +42,19 @@ def _node(file: NodeFile, where: Where) -> Node:
         cpu = (where / "cpu").read(lambda: parse_quantity(text))
         if not 0 < cpu <= MAX_CORES:
             raise (where / "cpu").error(text, f"must be > 0 and at most {MAX_CORES} cores")
+    slowdown = usual.proxy_slowdown
+    if file.proxy_slowdown is not UNSET:
+        slowdown = float(file.proxy_slowdown)
+        if not 0 < slowdown <= MAX_SLOWDOWN:
+            raise (where / "proxySlowdown").error(
+                file.proxy_slowdown, f"must be > 0 and at most {MAX_SLOWDOWN}"
+            )
     return Node(
         name=file.name,
         zone=None if file.zone is UNSET else file.zone,
         pods_limit=usual.pods_limit if file.pods is UNSET else file.pods,
         unschedulable=False if file.unschedulable is UNSET else file.unschedulable,
+        proxy_slowdown=slowdown,
         cpu=cpu,
     )
 
@@ -88,9 +98,7 @@ def _kube_proxy(
         raise where.problem(
             f"{where / 'minSyncPeriod'} must be at most {where / 'syncPeriod'}, as kube-proxy wants it"
         )
-    return KubeProxy(
-        mode="iptables" if mode == "iptables" else "nftables", min_sync_period_ns=least, sync_period_ns=most
-    )
+    return KubeProxy(mode=cast(Any, mode), min_sync_period_ns=least, sync_period_ns=most)
 
 
 def _vanished_ip(file: VanishedIPFile | UnsetType, where: Where) -> VanishedIP:
@@ -120,7 +128,14 @@ def resolve_cluster(
             most = file.endpoint_slice.max_endpoints
         if file.endpoint_slice.batch_period is not UNSET:
             batch = span_ns(file.endpoint_slice.batch_period, where / "endpointSlice" / "batchPeriod")
+    count, each = usual.other_services, usual.endpoints_per_other
+    if file.other_services is not UNSET:
+        count = file.other_services.count
+        if file.other_services.endpoints is not UNSET:
+            each = file.other_services.endpoints
     return Cluster(
+        other_services=count,
+        endpoints_per_other=each,
         max_endpoints_per_slice=most,
         slice_batch_period_ns=batch,
         kubernetes_minor=kubernetes_minor(file.kubernetes, where / "kubernetes", usual.kubernetes_minor),
