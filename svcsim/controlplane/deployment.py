@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from svcsim.controlplane.loop import SECOND
 from svcsim.controlplane.objects import Deployment, ReplicaSet
 from svcsim.kube import resolve_rolling
 
@@ -44,12 +45,42 @@ class DeploymentController:
             return
         if deployment.workload.paused:
             return
+        self._progress(deployment, current, old)
         strategy = deployment.workload.strategy
         assert strategy is not None
         if strategy.type == "Recreate":
             self._recreate(deployment, current, old)
         else:
             self._rolling(deployment, current, old)
+
+    def _progress(self, deployment: Deployment, current: ReplicaSet | None, old: list[ReplicaSet]) -> None:
+        """Condition Progressing: false once nothing has moved for progressDeadlineSeconds; a mere condition.
+
+        Source: progress.go `syncRolloutStatus`, deployment_util.go `DeploymentTimedOut`.
+        """
+        seconds = deployment.workload.progress_deadline_seconds
+        if seconds is None:
+            return
+        new = (current.replicas, *current.status) if current is not None else (0, 0, 0, 0)
+        complete = (
+            current is not None and new == (deployment.replicas,) * 4 and not any(r.replicas for r in old)
+        )
+        moved = (deployment.revision, new, sum(rs.replicas for rs in old))
+        if complete:
+            deployment.progress = None
+        elif deployment.progress is None or deployment.progress[0] != moved:
+            plane = self._plane
+            deployment.progress = (moved, plane.loop.now)
+            at = plane.loop.now + seconds * SECOND
+            plane.loop.at(at, self._deadline, deployment, deployment.progress)
+
+    def _deadline(self, deployment: Deployment, progress: tuple[object, int]) -> None:
+        if deployment.progress is progress:
+            deployment.deadline_exceeded_ns = self._plane.loop.now
+            self._plane.warn_once(
+                f"{deployment.workload.key}: ProgressDeadlineExceeded, nothing had moved for "
+                f"{deployment.workload.progress_deadline_seconds} s; a condition only, the rollout goes on"
+            )
 
     @staticmethod
     def adopt_older(deployment: Deployment) -> None:

@@ -116,7 +116,11 @@ class ReplicaSet:
 
 @dataclass(kw_only=True, eq=False)
 class Deployment:
-    """A Deployment and its ReplicaSets, oldest first; the newest has the present template."""
+    """A Deployment and its ReplicaSets, oldest first; the newest has the present template.
+
+    progress: what a rollout had come to when it last moved, and when; None while none is going on.
+    deadline_exceeded_ns: when condition Progressing last became false for it, -1 if never.
+    """
 
     workload: Workload
     replicas: int
@@ -124,6 +128,8 @@ class Deployment:
     revision: int = 1
     sets: list[ReplicaSet] = field(default_factory=list)
     sync_queued: bool = False
+    progress: tuple[object, int] | None = None
+    deadline_exceeded_ns: int = -1
 
 
 @dataclass(kw_only=True, eq=False)

@@ -43,6 +43,15 @@ def rolling(surge: int | str, unavailable: int | str) -> dict:
         (5, rolling("33%", "33%"), [(2, 2), (1, 4), (2, 3)]),
         (4, rolling(0, 1), [(2, 0), (1, 3), (2, 1), (1, 2), (2, 2), (1, 1), (2, 3), (1, 0), (2, 4)]),
         (4, rolling("100%", 0), [(2, 4)]),
+        # surge 25, unavailable 25
+        (100, None, [(2, 25), (1, 75), (2, 50)]),
+        # 15% of 10 rounds up to 2, 5% down to 0
+        (10, rolling("15%", "5%"), [(2, 2)]),
+        # 10% of 7: 1 and 0, as for one replica
+        (7, rolling("10%", "10%"), [(2, 1), (1, 6), (2, 2), (1, 5)]),
+        # 0 and 10% of 5, which is 0, too: one may be unavailable, or nothing would move
+        (5, rolling(0, "10%"), [(2, 0), (1, 4), (2, 1), (1, 3)]),
+        (3, rolling("200%", "34%"), [(2, 3), (1, 2)]),
     ],
 )
 def test_waves(replicas: int, strategy: dict | None, written: list[tuple[int, int]]) -> None:
@@ -169,3 +178,29 @@ def test_ages_are_compared_by_powers_of_two() -> None:
     s = 1_000_000_000
     assert rank(pod(ready_since_ns=400 * s))[:-1] == rank(pod(ready_since_ns=200 * s))[:-1]
     assert rank(pod(ready_since_ns=500 * s)) < rank(pod(ready_since_ns=400 * s))
+
+
+def test_the_progress_deadline_is_a_condition_and_stops_nothing() -> None:
+    """Pods of the new template are ready after 40 s; with a deadline of 20 s that is late, and goes on."""
+    for deadline, late in ((20, True), (60, False)):
+        story = Story(
+            [deployment(2, container=READY, progressDeadlineSeconds=deadline), service()],
+            [ROLLOUT],
+            duration="300s",
+            workloads={"deployment/web": {"startup": "40s"}},
+        )
+        run = story.run()
+        assert any("ProgressDeadlineExceeded" in line for line in run.warnings) == late
+        assert dict(story.sizes) == {1: 0, 2: 2}
+        assert sum(pod.ready for pod in run.pods if not pod.gone) == 2
+
+
+def test_a_rollout_that_cannot_move_exceeds_its_deadline() -> None:
+    """No node has room for one more pod, and none may be unavailable."""
+    story = Story(
+        [deployment(2, container=READY, strategy=rolling(1, 0), progressDeadlineSeconds=30), service()],
+        [ROLLOUT],
+        duration="100s",
+        cluster={"nodes": [{"name": "only", "pods": 2}]},
+    )
+    assert any("ProgressDeadlineExceeded" in line for line in story.run().warnings)

@@ -62,6 +62,9 @@ def test_version_1() -> None:
 def test_a_run_starts_within_the_bounds() -> None:
     manifests = read(web(), hpa(minReplicas=3))
     assert manifests.workload("web").replicas == 3
+    assert manifests.warnings == ()
+    manifests = read(web(replicas=2), hpa(minReplicas=3))
+    assert manifests.workload("web").replicas == 3
     assert any("outside the 3 to 6" in line for line in manifests.warnings)
 
 

@@ -96,7 +96,7 @@ def _started(one: Autoscaler, target: Workload, raw: RawObject, notes: Notes) ->
             "does)",
         )
     size = min(max(target.replicas, one.min_replicas), one.max_replicas)
-    if size != target.replicas:
+    if declared and size != target.replicas:
         notes.remark(
             target.key,
             "spec.replicas",
