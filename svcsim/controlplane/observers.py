@@ -113,7 +113,7 @@ class Observers:
 
     def reconnect(self, node: int, t_ns: int, *, booted: bool = False) -> None:
         """It lists what there is, and has it all at t_ns; after a boot with new processes."""
-        self._arrive()
+        self.advance(t_ns)  # what began before is not a new process's first sync
         if booted:
             self._loops.anew[self._node[: self._n_proxies] == node] = 1
         back = np.flatnonzero(self._blind & (self._node == node))

@@ -25,8 +25,9 @@ from tests.crosscheck.generate import on_grid, random_scenario
 
 FOUND = (
     84,
-    895,
-)  # scenarios on which the engines once differed: a foreseen time-out and a re-resolution tied
+    895,  # a foreseen time-out and a re-resolution tied
+    1023,  # a sync before a node's boot was taken for the booted proxy's first
+)  # scenarios on which two runs once differed
 NOT_A_FAILURE = ("ok", "open", "not_sent")
 
 
