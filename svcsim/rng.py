@@ -64,10 +64,20 @@ def mix64(x: int) -> int:
 
 
 def u64_at(key: int, a: int, b: int = 0, c: int = 0) -> int:
-    """The 64-bit word at coordinates (a, b, c) of `key`; each coordinate in 0 .. 2^62."""
-    x = mix64(key + _GOLDEN * (a + 1))
-    x = mix64(x + _GOLDEN * (b + 1))
-    return mix64(x + _GOLDEN * (c + 1))
+    """The 64-bit word at coordinates (a, b, c) of `key`; each coordinate in 0 .. 2^62.
+
+    `mix64` once per coordinate, written out: the control plane asks a thousand times a replication.
+    """
+    x = (key + _GOLDEN * (a + 1)) & _MASK
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+    x = ((x ^ (x >> 31)) + _GOLDEN * (b + 1)) & _MASK
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+    x = ((x ^ (x >> 31)) + _GOLDEN * (c + 1)) & _MASK
+    x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
+    x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK
+    return x ^ (x >> 31)
 
 
 def u32_at(key: int, a: int, b: int = 0, c: int = 0) -> int:

@@ -33,7 +33,7 @@ class Dice:
         self._lag = lag
         self._seed = seed
         self._replication = replication
-        self._counts: dict[tuple[str, str], int] = {}
+        self._places: dict[tuple[str, str], list[int]] = {}  # key and count of each
         load = lag["load"]
         assert load is not None
         factor = load.quantile1_ns(unit_at(self.key(Purpose.LAG, "load"), 0)) / 1e9
@@ -43,13 +43,14 @@ class Dice:
 
     def lag(self, stage: str, entity: str) -> int:
         """The next delay of this stage for this entity, ns (>= 0)."""
-        place = (stage, entity)
-        count = self._counts.get(place, 0)
-        self._counts[place] = count + 1
+        place = self._places.get((stage, entity))
+        if place is None:
+            place = self._places[stage, entity] = [self.key(Purpose.LAG, f"{stage}/{entity}"), 0]
+        key, count = place
+        place[1] = count + 1
         law = self._lag[stage]
         assert law is not None
-        drawn = law.quantile1_ns(unit_at(self.key(Purpose.LAG, f"{stage}/{entity}"), count))
-        return round(drawn * self.load_factor(stage))
+        return round(law.quantile1_ns(unit_at(key, count)) * self._factors.get(stage, 1.0))
 
     def load_factor(self, stage: str) -> float:
         """By how much this replication's cluster is slower than the median one, for a stage."""
