@@ -40,6 +40,7 @@ class Purpose(IntEnum):
     BOOTSTRAP = 10
     CHECK = 11
     VICTIM = 12
+    ENTRY = 13
 
 
 @lru_cache(maxsize=1 << 16)

@@ -103,6 +103,7 @@ class NodeLifecycle:
         self._state[node] = state
         self._return[node] += 1
         plane.timeline.node(now, node, int(state))
+        plane.downstream.node(now, node, int(state))
         plane.cut_observers(node)
         if not self._connected[node]:
             return
@@ -128,6 +129,7 @@ class NodeLifecycle:
         self._return[node] += 1
         name = plane.nodes[node].name
         plane.timeline.node(now, node, int(NodeState.UP))
+        plane.downstream.node(now, node, int(NodeState.UP))
         if state is NodeState.DOWN:
             plane.reconnect_observers(node, booted=True)
             self._back(node, self._return[node], booted=True)

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from svcsim.controlplane.downstream import Downstream
 from svcsim.controlplane.kubeproxy import ProxyLoops
 from svcsim.controlplane.lags import Dice, units_at
 from svcsim.dataplane.contract import NEVER
 from svcsim.distributions import Distribution
 from svcsim.rng import Purpose
-from svcsim.timeline import Timeline
 
 __all__ = ["Adoptions", "Observers"]
 
@@ -52,7 +52,7 @@ class Observers:
     def __init__(
         self,
         *,
-        timeline: Timeline,
+        timeline: Downstream,
         dice: Dice,
         proxies: dict[int, str],
         watchers: dict[int, str],
@@ -157,7 +157,7 @@ class Observers:
                 for node in np.flatnonzero(decided[:, k]).tolist():
                     observer = int(self._ids[node])
                     own = version if isinstance(version, int) else int(version[observer])
-                    if own >= 0:
+                    if own != -1:
                         self._timeline.belief(int(commits[node, k]), observer, view, own)
 
     def _arrive(self) -> None:

@@ -13,6 +13,7 @@ from svcsim.controlplane.autoscaling.metrics import MetricsServer
 from svcsim.controlplane.daemonset import DaemonSetController
 from svcsim.controlplane.deployment import DeploymentController
 from svcsim.controlplane.disruption import Disruption
+from svcsim.controlplane.downstream import Downstream
 from svcsim.controlplane.endpointslices import Change, EndpointSliceController, ServiceState
 from svcsim.controlplane.events import Events, proxy_outages
 from svcsim.controlplane.initial import Initial
@@ -29,7 +30,7 @@ from svcsim.controlplane.statefulset import StatefulSetController
 from svcsim.controlplane.sync import full_factor, sync_law
 from svcsim.controlplane.topology import Topology, View
 from svcsim.controlplane.topologyhints import Hint, served
-from svcsim.dataplane.contract import Ask, DataPlane, Job, JobResult, TruthKind
+from svcsim.dataplane.contract import DROPPED, Ask, DataPlane, Job, JobResult, TruthKind
 from svcsim.kube import ObjectKey, PodTemplate, selects
 from svcsim.rng import Purpose
 from svcsim.timeline import Histories, Timeline
@@ -118,8 +119,10 @@ class ControlPlane:
             endpoints + scenario.cluster.other_services * scenario.cluster.endpoints_per_other,
         )
         sync = lag.get("sync") or sync_law(proxy.mode, *size)
+        outages = proxy_outages(scenario)
+        self.downstream = Downstream(self, outages)
         common = {
-            "timeline": self.timeline,
+            "timeline": self.downstream,
             "dice": dice,
             "kubernetes_minor": scenario.cluster.kubernetes_minor,
             "min_sync_ns": 0 if proxy.mode == "cilium" else proxy.min_sync_period_ns,
@@ -130,7 +133,7 @@ class ControlPlane:
         self.slice_observers = Observers(
             proxies=topology.proxies,
             watchers=topology.slice_watchers,
-            outages=proxy_outages(scenario),
+            outages=outages,
             full_factor=1.0 if lag.get("sync") else full_factor(proxy.mode, *size),
             slowdown=[node.proxy_slowdown for node in self.nodes],
             **common,  # type: ignore[arg-type]
@@ -158,6 +161,8 @@ class ControlPlane:
         for until in [*sorted(c for c in cuts if 0 <= c < end), end]:
             self.loop.run_before(until)
             self.advance(until)
+        for change in (*self.changes, *self.pod_changes):
+            change.versions = [(view, self.timeline.number(version)) for view, version in change.versions]
         return ControlRun(
             histories=self.timeline.histories(),
             pods=self.pods,
@@ -177,6 +182,7 @@ class ControlPlane:
         self._handed_ns = until_ns
         self.slice_observers.advance(until_ns)
         self.pod_observers.advance(until_ns)
+        self.downstream.advance(until_ns)
         self._dataplane.advance(self.timeline.hand_over(until_ns))
 
     def ask(self, server: int, what: Ask) -> int:
@@ -425,6 +431,8 @@ class ControlPlane:
             if state.pods:
                 self.slices.begin(state)
         for view in self.topology.views:
+            if view.kind == "targets":
+                continue
             version = self.timeline.add_version(self._list(view))
             self._version[view.index] = version
             if view.kind == "self":
@@ -434,19 +442,20 @@ class ControlPlane:
             else:
                 scoped = self._scoped(view)
                 self.slice_observers.believe_from_start(view.index, version if scoped is None else scoped)
+        self.downstream.begin()
 
     def _list(self, view: View) -> tuple[int, ...]:
         """The servers a view lists now, in rule order (the text `ip:port`)."""
         ready: list[tuple[str, int]] = []
         fallback: list[tuple[str, int]] = []
-        if view.kind in ("proxy", "ready"):
+        if view.kind in ("proxy", "local", "health", "ready"):
             for uid, one in self._state(view).listed.items():
                 entry = self._entry(view, uid, one.sandbox)
                 if entry is None:
                     continue
                 if one.said.ready:
                     ready.append(entry)
-                elif one.said.serving and one.said.terminating and view.kind == "proxy":
+                elif one.said.serving and one.said.terminating and view.kind in ("proxy", "local"):
                     fallback.append(entry)
         else:
             pods = self._alive.values() if view.kind == "self" else self.pods
@@ -484,7 +493,9 @@ class ControlPlane:
         return known
 
     def _scoped(self, view: View) -> Int64 | None:
-        """The version of each node's proxy, int64 (n_nodes,), where endpoints carry hints; None without."""
+        """The version of each node's proxy, int64 (n_nodes,), where nodes may differ; None where not."""
+        if view.kind in ("local", "health"):
+            return self._of_each_node(view)
         if view.kind != "proxy":
             return None
         state = self._state(view)
@@ -513,10 +524,36 @@ class ControlPlane:
             versions[i] = by_scope[scope]
         return versions
 
+    def _of_each_node(self, view: View) -> Int64:
+        """By node, its own ready endpoints, else its own serving ones that terminate (CategorizeEndpoints).
+
+        A node without any holds the empty list where there is none anywhere, else DROPPED; of `health` it
+        is DROPPED wherever no own endpoint is ready (pkg/proxy/healthcheck/service_health.go).
+        """
+        ready: dict[int, list[tuple[str, int]]] = {}
+        fallback: dict[int, list[tuple[str, int]]] = {}
+        for uid, one in self._state(view).listed.items():
+            entry = self._entry(view, uid, one.sandbox)
+            if entry is not None and one.said.ready:
+                ready.setdefault(self.pods[uid].node, []).append(entry)
+            elif entry is not None and one.said.serving and one.said.terminating:
+                fallback.setdefault(self.pods[uid].node, []).append(entry)
+        empty = self.timeline.add_version(())
+        health = view.kind == "health"
+        nowhere = not ready and not fallback and not health
+        versions = np.full(len(self.nodes), empty if nowhere else DROPPED, dtype=np.int64)
+        for node, own in (ready if health else {**fallback, **ready}).items():
+            if node >= 0:
+                servers = () if health else tuple(server for _, server in sorted(own))
+                versions[node] = self.timeline.add_version(servers)
+        return versions
+
     def slices_written(self, state: ServiceState, change: Change) -> None:
         """One of a Service's slices changed: all observers will hear of it, whether a list changed or not."""
         told: list[tuple[int, int | Int64]] = []
         for view in self.topology.views_of_service.get(state.service.key, ()):
+            if view.kind == "targets":
+                continue
             version = self._new_version(view)
             if version is not None:
                 change.versions.append((view.index, version))
@@ -528,7 +565,7 @@ class ControlPlane:
             before = self._node_versions.get(view.index)
             self._node_versions[view.index] = scoped
             turned = scoped if before is None else np.where(scoped == before, -1, scoped)
-            if (turned >= 0).any():
+            if (turned != -1).any():
                 told.append((view.index, turned))
         self.slice_observers.written(self.loop.now, told)
         self.changes.append(change)

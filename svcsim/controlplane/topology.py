@@ -20,9 +20,9 @@ from svcsim.dataplane.contract import (
     Resolve,
 )
 from svcsim.distributions import Constant, Distribution
-from svcsim.kube import BarePod, ObjectKey, PodTemplate, Service, Workload, resolve_port, selects
+from svcsim.kube import BarePod, ObjectKey, PodTemplate, Service, Workload, aliased, resolve_port, selects
 from svcsim.rng import Purpose
-from svcsim.scenario import Client, Scenario
+from svcsim.scenario import FROM_OUTSIDE, Client, Scenario
 
 __all__ = ["Group", "Topology", "View", "syn_ladder"]
 
@@ -48,8 +48,10 @@ def syn_ladder(kernel: tuple[int, int]) -> tuple[tuple[int, ...], int]:
 class View:
     """A list of servers under one rule.
 
-    kind: `proxy` (kube-proxy's choice of endpoints), `ready` (ready addresses of a Service), `pods` (ready
-    pods of a workload or a bare pod, without slices), `self` (pods that are alive, for loopback).
+    kind: `proxy` (kube-proxy's choice of endpoints), `local` (its choice under a traffic policy Local),
+    `ready` (ready addresses of a Service), `pods` (ready pods of a workload or a bare pod, without slices),
+    `self` (pods that are alive, for loopback); of load balancers, `targets` (nodes, or pods, that they send
+    to) and `health` (whether a node's healthCheckNodePort answers 200: no list, but whether there is one).
     """
 
     index: int
@@ -112,6 +114,12 @@ class Topology:
     self_observer: int = -1
     observers_of_client: list[list[int]] = field(default_factory=list)
     resolver_of_client: list[int] = field(default_factory=list)
+    views_of_client: list[list[int]] = field(default_factory=list)
+    entries_of_client: list[list[int]] = field(default_factory=list)
+    balancer_of_client: list[int] = field(default_factory=list)
+    targets_of_client: list[int] = field(default_factory=list)
+    balancers: dict[int, View] = field(default_factory=dict)
+    caches: dict[int, str] = field(default_factory=dict)
     source_nodes: list[list[int]] = field(default_factory=list)
     n_observers: int = 0
     warnings: list[str] = field(default_factory=list)
@@ -125,29 +133,7 @@ class Topology:
         slice_resolver, pod_resolver, top.self_observer = n_nodes, n_nodes + 1, n_nodes + 2
         top.n_observers = n_nodes + 3
         for client in scenario.clients:
-            view = top._view(client)
-            top.view_of_client.append(view.index)
-            nodes = top._nodes_of(client)
-            top.source_nodes.append(nodes)
-            observers: list[int] = []
-            resolver = -1
-            watchers = top.slice_watchers if view.service is not None else top.pod_watchers
-            if client.via == "cluster-ip":
-                observers = nodes
-                top.proxies.update({n: scenario.cluster.nodes[n].name for n in nodes if n >= 0})
-            elif client.via == "loopback":
-                observers = [top.self_observer] * len(nodes)
-            elif client.resolve == "watch":
-                observers = list(range(top.n_observers, top.n_observers + len(nodes)))
-                watchers.update({o: f"{client.name}/{k}" for k, o in enumerate(observers)})
-                top.node_of_watcher.update(zip(observers, nodes, strict=True))
-                top.n_observers += len(nodes)
-            else:
-                resolver = slice_resolver if view.service is not None else pod_resolver
-                watchers[resolver] = "resolver"
-                observers = [-1] * len(nodes)
-            top.observers_of_client.append(observers)
-            top.resolver_of_client.append(resolver)
+            top._lay_out(client, slice_resolver, pod_resolver)
         for view in top.views:
             if view.service is not None and view.kind != "self":
                 top.views_of_service.setdefault(view.service.key, []).append(view)
@@ -156,37 +142,141 @@ class Topology:
             top._add_groups(owner)
         return top
 
-    def _view(self, client: Client) -> View:
-        manifests = self.scenario.manifests
-        service = None
-        target: ObjectKey | None = client.to
-        if client.to.kind == "Service":
-            service = manifests.service(client.to)
-            target = None
-        if client.via == "loopback":
-            kind = "self"
-        elif service is None:
-            kind = "pods"
+    def _lay_out(self, client: Client, slice_resolver: int, pod_resolver: int) -> None:
+        """Which lists a client's sources are routed by, whose, and where they enter."""
+        nodes = self._nodes_of(client)
+        entries = self._entries_of(client, nodes)
+        views = [self._view(client, kind) for kind in self._kinds_of(client, nodes, entries)]
+        view = views[0]
+        none = [-1] * len(nodes)
+        observers, resolver, balancer, targets = none, -1, -1, -1
+        watchers = self.slice_watchers if view.service is not None else self.pod_watchers
+        if view.kind in ("proxy", "local"):
+            where = [*nodes, *entries]
+            if client.via == "load-balancer" and client.origin == "outside":
+                found = self._view(client, "targets")
+                balancer, targets = self._balancer(found), found.index
+                where = list(range(len(self.scenario.cluster.nodes)))
+            self.proxies.update({n: self.scenario.cluster.nodes[n].name for n in where if n >= 0})
+            observers = nodes
+        elif view.kind == "targets":
+            balancer = self._balancer(view)
+            observers = [balancer] * len(nodes)
+        elif client.via == "loopback":
+            observers = [self.self_observer] * len(nodes)
+        elif client.resolve == "watch":
+            observers = list(range(self.n_observers, self.n_observers + len(nodes)))
+            watchers.update({o: f"{client.name}/{k}" for k, o in enumerate(observers)})
+            self.node_of_watcher.update(zip(observers, nodes, strict=True))
+            self.n_observers += len(nodes)
         else:
-            kind = "proxy" if client.via == "cluster-ip" else "ready"
+            resolver = slice_resolver if view.service is not None else pod_resolver
+            watchers[resolver] = "resolver"
+            if client.via == "headless" and self.scenario.cluster.dns.cache_ns:
+                resolver = self.n_observers
+                self.caches[resolver] = f"{client.name}/dns cache"
+                self.n_observers += 1
+        self.view_of_client.append(view.index)
+        self.views_of_client.append([v.index for v in views])
+        self.source_nodes.append(nodes)
+        self.entries_of_client.append(entries)
+        self.observers_of_client.append(observers)
+        self.resolver_of_client.append(resolver)
+        self.balancer_of_client.append(balancer)
+        self.targets_of_client.append(targets)
+
+    def _kinds_of(self, client: Client, nodes: list[int], entries: list[int]) -> list[str]:
+        """The kind of view that each source of a client is routed by."""
+        service = self._service_of(client)
+        if client.via == "loopback":
+            return ["self"] * len(nodes)
+        if service is None:
+            return ["pods"] * len(nodes)
+        if client.via in ("cluster-ip", "external-name"):
+            local = service.internal_traffic_policy == "Local"
+            return ["local" if local else "proxy"] * len(nodes)
+        local = service.external_traffic_policy == "Local"
+        if client.via == "load-balancer":
+            if client.origin != "outside":
+                return ["proxy"] * len(nodes)
+            if self.scenario.cluster.load_balancer.targets == "pods":
+                return ["targets"] * len(nodes)
+            return ["local" if local else "proxy"] * len(nodes)
+        if client.via == "node-port":
+            # what comes from a node's own pods is not bound by the policy (proxier.go, the XLB chain)
+            return [
+                "local" if local and node != entry else "proxy"
+                for node, entry in zip(nodes, entries, strict=True)
+            ]
+        return ["ready"] * len(nodes)
+
+    def _balancer(self, view: View) -> int:
+        """The observer that keeps a load balancer's list of targets."""
+        for observer, known in self.balancers.items():
+            if known is view:
+                return observer
+        observer = self.n_observers
+        self.n_observers += 1
+        self.balancers[observer] = view
+        assert view.service is not None
+        if self.lists_pods(view):
+            self.slice_watchers[observer] = f"{view.service.key} load balancer"
+        if view.service.external_traffic_policy == "Local" and not self.lists_pods(view):
+            self._add_view("health", view.service, None, view.port)
+        elif self.lists_pods(view):
+            self._add_view("ready", view.service, None, view.port)
+        return observer
+
+    def lists_pods(self, view: View) -> bool:
+        """Whether a `targets` view lists pods, not nodes."""
+        return view.kind == "targets" and self.scenario.cluster.load_balancer.targets == "pods"
+
+    def _service_of(self, client: Client) -> Service | None:
+        """The Service that a client reaches, behind its alias if it is one."""
+        if client.to.kind != "Service":
+            return None
+        manifests = self.scenario.manifests
+        return aliased(manifests.service(client.to), {one.key: one for one in manifests.services})
+
+    def _view(self, client: Client, kind: str) -> View:
+        service = self._service_of(client)
+        return self._add_view(kind, service, None if service is not None else client.to, client.port)
+
+    def _add_view(
+        self, kind: str, service: Service | None, target: ObjectKey | None, port: int | str | None
+    ) -> View:
+        """The view of these, new or known."""
         for view in self.views:
-            if (view.kind, view.service, view.target, view.port) == (kind, service, target, client.port):
+            if (view.kind, view.service, view.target, view.port) == (kind, service, target, port):
                 return view
-        view = View(index=len(self.views), kind=kind, service=service, target=target, port=client.port)
+        view = View(index=len(self.views), kind=kind, service=service, target=target, port=port)
         self.views.append(view)
         return view
 
+    def _entries_of(self, client: Client, nodes: list[int]) -> list[int]:
+        """The node that each source enters at, -1 where it enters at none; spread over those in scope."""
+        if client.entry is None:
+            return [-1] * len(nodes)
+        if client.entry == "own":
+            return nodes
+        scope = self._scope("nodes" if client.entry == "any" else client.entry)
+        # the next node after one's own, so that callers in the cluster take the second hop
+        return [scope[(k + (node >= 0)) % len(scope)] for k, node in enumerate(nodes)]
+
     def _nodes_of(self, client: Client) -> list[int]:
         """The node of each source, -1 outside."""
-        nodes = self.scenario.cluster.nodes
         if client.origin == "outside":
             return [-1] * client.sources
-        if client.origin == "nodes":
-            scope = list(range(len(nodes)))
-        else:
-            what, _, name = client.origin.partition(":")
-            scope = [i for i, n in enumerate(nodes) if name == (n.name if what == "node" else n.zone)]
+        scope = self._scope(client.origin)
         return [scope[k % len(scope)] for k in range(client.sources)]
+
+    def _scope(self, origin: str) -> list[int]:
+        """The nodes that `nodes`, node:NAME or zone:NAME stand for."""
+        nodes = self.scenario.cluster.nodes
+        if origin == "nodes":
+            return list(range(len(nodes)))
+        what, _, name = origin.partition(":")
+        return [i for i, n in enumerate(nodes) if name == (n.name if what == "node" else n.zone)]
 
     def _add_groups(self, owner: Workload | BarePod) -> None:
         template = owner.template
@@ -251,14 +341,20 @@ class Topology:
         cluster = self.scenario.cluster
         ladder, gives_up = syn_ladder(cluster.kernel)
         outside = client.origin == "outside"
+        on_node = client.via in ("cluster-ip", "external-name")
         if client.via == "loopback":
             reach, on_empty = Reach.BELIEF, OnEmpty.NOT_SENT
-        elif outside and (client.via == "cluster-ip" or cluster.pod_network == "overlay"):
+        elif client.via in FROM_OUTSIDE:
+            behind = outside and client.via == "load-balancer"
+            reach, on_empty = Reach.BELIEF, OnEmpty.SILENT if behind else OnEmpty.REJECT
+        elif outside and (on_node or cluster.pod_network == "overlay"):
             reach, on_empty = Reach.NONE, OnEmpty.NO_ADDRESS
-        elif client.via == "cluster-ip":
+        elif on_node:
             reach, on_empty = Reach.BELIEF, OnEmpty.REJECT
         else:
             reach = Reach.BELIEF if client.resolve == "watch" else Reach.PINNED
+            if client.via == "headless" and client.pick != "first":
+                reach = Reach.HELD
             on_empty = OnEmpty.NO_ADDRESS
         resolve = {"every": Resolve.EVERY, "on-failure": Resolve.ON_FAILURE}.get(
             client.resolve or "", Resolve.ONCE
@@ -283,6 +379,12 @@ class Topology:
                 [ON_SERVERS_NODE] * client.sources if client.via == "loopback" else self.source_nodes[k],
                 dtype=np.int32,
             ),
+            entry_of_source=np.array(self.entries_of_client[k], dtype=np.int32),
+            balancer=self.balancer_of_client[k],
+            targets=self.targets_of_client[k],
+            entry_key=dice.key(Purpose.ENTRY, client.name),
+            rotates=client.pick == "rotate",
+            view_of_source=np.array(self.views_of_client[k], dtype=np.int32),
             icmp_limited=not client.host_network and cluster.kube_proxy.mode != "cilium",
             connect_timeout_ns=min(connect if connect is not None else NEVER, gives_up * _SECOND),
             request_timeout_ns=client.request_timeout_ns if client.request_timeout_ns is not None else NEVER,

@@ -24,20 +24,25 @@ R5. *Pick.* From a list of n endpoints the pick is index (u * n) >> 32; u = the 
     for j = 0, and `rng.u32_at(repick_key, request, j)` for j >= 1.
 R6. *Reach.*  NONE: what the client addresses cannot be routed from where it is (pod network from outside):
     UNREACHABLE at once, cause NOT_ROUTED, no SYN is answered (syns = 1).
-    BELIEF: the list is the version that the source's observer holds now for the client's view.
+    BELIEF: the list is the version that the source's observer holds now for the source's view.
     PINNED: the address is the one the source holds (R12); no list is consulted.
+    HELD: the list is the version that the source holds (R12); the pick is R5's, or with `rotates` index
+    (first + k) mod n for the k-th request (k = 0, 1, ...) of the source since its last resolution, where
+    `first` is what PINNED would have picked at that resolution.
 R7. *Empty list*, by the client's `on_empty`:
     REJECT (a virtual IP): the node answers with ICMP port unreachable. Its kernel sends it only while the
     source's token bucket lasts (R9); `icmp_limited` False (host network: loopback is exempt) always sends.
     Sent: REFUSED now. Not sent: silence, the ladder (R8) goes on, and the next SYN meets the rules again.
     NO_ADDRESS (name or watch without an address): DNS_FAILURE now, with syns = 0.
     NOT_SENT (loopback without a live pod): outcome NOT_SENT now, syns = 0; it is not counted as started.
+    SILENT (behind a load balancer, which relays no ICMP): silence; the ladder goes on, the next SYN meets the
+    rules again.
     Cause for all of these: NOT_YET_PROGRAMMED if any server of the view is LISTENING at that instant,
     else NO_ENDPOINT; NOT_SENT has cause NO_ENDPOINT. A timeout after silence takes the cause of the last
     SYN.
 R8. *SYN ladder.* A SYN that nobody answers is sent again at arrival + ladder[k], k = 0, 1, ... (k-th
     retransmission), while that instant is < the connect deadline. A SYN that has chosen a server sticks to
-    it (conntrack keeps the first backend); after an unsent REJECT it is routed anew with the next j. j
+    it (conntrack keeps the first backend); after silence without one it is routed anew with the next j. j
     counts the SYNs of this request. The connect deadline is arrival + connect_timeout, or arrival +
     request_timeout if that is smaller: CONNECT_TIMEOUT with the cause of the last SYN, unless a rule
     settled the request before.
@@ -114,8 +119,23 @@ R19. *Work done.* ask WORK_DONE(server, at): the service nanoseconds that the se
     included, of the part of [start, end) before `at`; of work that was cut (R14) or lost (R18c) at x the part
     before x. A request that timed out or whose client has gone goes on being work.
 
-`syns` counts SYNs sent. `observer`, `version`: of the last list consulted, -1 if none. `server`: the last one
-addressed, -1 if none.
+**Ways in**
+
+R20. *Entry.* A request may enter at a node, whose observer (numbered as the node) then routes it by R4 to
+    R7: the source's `entry_of_source`, fixed; or, where the client has `targets`, a node picked by R5 from
+    the version that its `balancer` holds for this view (a list of node numbers), with u =
+    rng.u32_at(entry_key, request, j), at the first SYN j at which that list is not empty; later SYNs of the
+    request enter at the same node. An empty list of targets is R7 with the client's `on_empty`, and gives
+    observer and version. The request crosses two links, source to entry and entry to server, and R18 holds
+    for it while either is lost. A SYN over a lost link to its entry is silence, cause NODE_LOST, and is not
+    routed. An entry that goes DOWN forgets its connections: their answers never come (R18c for the answer).
+    Sources that are ON_SERVERS_NODE have no entry.
+R21. *Dropped.* An observer may hold, instead of a version, DROPPED: a list that is empty by policy
+    (internal/externalTrafficPolicy Local without a local endpoint). Its SYN meets silence, cause
+    POLICY_DROP, and the next one meets the rules again.
+
+`syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
+list consulted, -1 if none. `server`: the last one addressed, -1 if none.
 """
 
 from __future__ import annotations
@@ -130,6 +150,7 @@ import numpy.typing as npt
 from svcsim.timeline.histories import Slice
 
 __all__ = [
+    "DROPPED",
     "ICMP_BURST_NS",
     "ICMP_COST_NS",
     "NEVER",
@@ -173,6 +194,9 @@ RESPONSE_RTO_NS = tuple(
 15 of them (Linux net/ipv4/tcp_timer.c, tcp_retries2)."""
 
 ON_SERVERS_NODE = -2
+
+DROPPED = -2
+"""Stands for the version of a list that is empty by policy (R21)."""
 
 
 class Rank(IntEnum):
@@ -220,6 +244,7 @@ class Cause(IntEnum):
     IP_REUSED = 9
     NOT_ROUTED = 10
     NODE_LOST = 11
+    POLICY_DROP = 12
 
 
 class ServerState(IntEnum):
@@ -258,6 +283,7 @@ class Reach(IntEnum):
     NONE = 0
     BELIEF = 1
     PINNED = 2
+    HELD = 3
 
 
 class OnEmpty(IntEnum):
@@ -266,6 +292,7 @@ class OnEmpty(IntEnum):
     REJECT = 0
     NO_ADDRESS = 1
     NOT_SENT = 2
+    SILENT = 3
 
 
 class Resolve(IntEnum):
@@ -298,6 +325,7 @@ RECORD_DTYPE = np.dtype(
         ("request", np.int64),
         ("source", np.int32),
         ("arrival_ns", np.int64),
+        ("entry", np.int32),
         ("observer", np.int32),
         ("version", np.int32),
         ("server", np.int32),
@@ -326,8 +354,13 @@ class GroupPlan:
 class ClientPlan:
     """One client as an engine needs it.
 
+    `view` is what R7 asks about; `view_of_source`: int32 (n_sources,), the lists by which each source is
+    routed, None where all are `view`'s.
     `observer_of_source`: int32 (n_sources,), observer whose belief a source routes by.
     `node_of_source`: int32 (n_sources,), where it is: -1 outside, ON_SERVERS_NODE with whom it calls (R18).
+    `entry_of_source`: int32 (n_sources,), the node it enters at, -1 if none; `balancer`, `targets`: observer
+    and view of a load balancer that picks the entry, -1 without (R20; one that picks pods is a `balancer`
+    alone). `rotates`: how a HELD source picks (R6).
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
@@ -344,6 +377,12 @@ class ClientPlan:
     phase_ns: Int64
     observer_of_source: Int32
     node_of_source: Int32
+    entry_of_source: Int32
+    balancer: int = -1
+    targets: int = -1
+    entry_key: int = 0
+    rotates: bool = False
+    view_of_source: Int32 | None = None
     icmp_limited: bool
     connect_timeout_ns: int
     request_timeout_ns: int
@@ -354,6 +393,13 @@ class ClientPlan:
     @property
     def n_sources(self) -> int:
         return len(self.observer_of_source)
+
+    @property
+    def views(self) -> Int32:
+        """int32 (n_sources,): the view by which each source is routed."""
+        if self.view_of_source is not None:
+            return self.view_of_source
+        return np.full(self.n_sources, self.view, dtype=np.int32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -382,7 +428,8 @@ Servers are numbered in order of creation: `new_server_group` int32 (k,) appends
 Truth rows, in order: `truth_t` int64, `truth_server` int32, `truth_kind` int8.
 Versions are numbered in order of creation: `new_versions` appends lists of server ids in rule order.
 Belief rows, sorted by (t, observer, view): `belief_t` int64, `belief_observer`, `belief_view`,
-`belief_version` int32. An observer that has had no row for a view holds the empty list (version -1).
+`belief_version` int32 (or DROPPED). An observer that has had no row for a view holds the empty list (version
+-1).
 """
 
 

@@ -1,5 +1,6 @@
 """Kubernetes' words: typed manifests in, API defaults, endpoint categories, quantities."""
 
+from svcsim.kube.aliases import aliased
 from svcsim.kube.autoscalers import Autoscaler, CpuMetric, ScalingPolicy, ScalingRules
 from svcsim.kube.defaults import DEFAULTS, Default
 from svcsim.kube.endpoints import Conditions, Endpoint, categorize, conditions
@@ -57,6 +58,7 @@ __all__ = [
     "Strategy",
     "Update",
     "Workload",
+    "aliased",
     "categorize",
     "conditions",
     "hint_mode",

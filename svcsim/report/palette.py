@@ -106,6 +106,8 @@ STAGES = {
     "service": Look("#93d8bf", "///"),
     "network": Look("#aa4499", "xxx"),
     "node": Look("#332288", "ooo"),
+    "policy": Look("#882255", "**"),
+    "loadBalancer": Look("#117733", "//\\\\"),
 }
 """The stage of the pipeline in which a failure fell."""
 

@@ -24,6 +24,8 @@ STAGE = {
     "service": "in service",
     "network": "before any pod was chosen",
     "node": "between two nodes of which one was lost",
+    "policy": "at a node without an endpoint of its own (traffic policy Local)",
+    "loadBalancer": "in the load balancer's list: its health checks or its API",
 }
 """When a failure fell, by stage; each ends a sentence that begins "it failed"."""
 

@@ -28,6 +28,8 @@ _WHERE = {
     "service": "in service",
     "network": "before any pod was chosen",
     "node": "between two nodes of which one was lost",
+    "policy": "at a node without an endpoint of its own, which its traffic policy does not let it leave",
+    "loadBalancer": "in the load balancer's own list, which its health checks or its API had not changed yet",
 }
 
 _HELP = {
@@ -45,6 +47,10 @@ _HELP = {
     "ip_reused": "shorter lag or re-resolution; addresses reused later (vanishedIP.reuse)",
     "not_routed": (
         "clients outside the cluster cannot reach these addresses: a NodePort, a load balancer or an ingress"
+    ),
+    "policy_drop": (
+        "a traffic policy of Cluster, pods on every node, or (behind a load balancer) pods that serve on "
+        "while they terminate, for longer than its health checks take: preStop"
     ),
     "node_lost": (
         "a connect time-out of well under a second with a retry to another pod; kube-controller-manager's "

@@ -28,11 +28,22 @@ from svcsim.scenario.events import (
 from svcsim.scenario.files.jsonschema import json_schema
 from svcsim.scenario.files.reading import load_scenario, parse_scenario
 from svcsim.scenario.frommanifests import scenario_from_manifests
-from svcsim.scenario.model import Client, Cluster, KubeProxy, Node, VanishedIP, WorkloadBehaviour
+from svcsim.scenario.model import (
+    FROM_OUTSIDE,
+    Client,
+    Cluster,
+    Dns,
+    KubeProxy,
+    LoadBalancer,
+    Node,
+    VanishedIP,
+    WorkloadBehaviour,
+)
 from svcsim.scenario.scenario import Scenario
 
 __all__ = [
     "DEFAULTS",
+    "FROM_OUTSIDE",
     "LAG_KEYS",
     "NODE_EVENTS",
     "REGISTRY",
@@ -42,11 +53,13 @@ __all__ = [
     "Crash",
     "Default",
     "Delete",
+    "Dns",
     "Drain",
     "Event",
     "Fail",
     "Kill",
     "KubeProxy",
+    "LoadBalancer",
     "Node",
     "NodeEvent",
     "Partition",

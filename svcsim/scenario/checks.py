@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from svcsim.clock import format_duration
+from svcsim.kube.aliases import aliased
 from svcsim.kube.hinting import hint_mode
 from svcsim.kube.manifests import ManifestSet
 from svcsim.kube.objects import BarePod, Service, Workload
@@ -28,15 +29,18 @@ from svcsim.scenario.events import (
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.model import (
     ARRIVALS,
+    FROM_OUTSIDE,
     MAX_NODES,
     MAX_RATE_PER_S,
     MAX_SOURCES,
+    PICKS,
     RESOLVES,
     VIAS,
     Client,
     Cluster,
     WorkloadBehaviour,
 )
+from svcsim.scenario.resolve.clients import OF_OWNERS
 from svcsim.scenario.resolve.lookup import Lookup
 
 if TYPE_CHECKING:
@@ -45,6 +49,8 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 MAX_REPLICAS = 150_000
+_RESOLVES_OF = {"pod-ip": RESOLVES, "headless": ("once", "on-failure", "every")}
+_NEEDS_TYPE = {"node-port": ("NodePort", "LoadBalancer"), "load-balancer": ("LoadBalancer",)}
 ROLLS_OUT = ("Deployment", "StatefulSet", "DaemonSet")
 SHOWN_DOTS = 3
 _NODE = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
@@ -136,8 +142,22 @@ def _check_client(client: Client, where: Where) -> None:
         (
             "resolve",
             client.resolve,
-            client.resolve in RESOLVES if client.via == "pod-ip" else client.resolve is None,
-            f"must be one of {', '.join(RESOLVES)} with via: pod-ip, and absent otherwise",
+            client.resolve in _RESOLVES_OF.get(client.via, (None,)),
+            "must be "
+            + " or ".join(f"one of {', '.join(known)} with via: {via}" for via, known in _RESOLVES_OF.items())
+            + ", and absent otherwise",
+        ),
+        (
+            "pick",
+            client.pick,
+            client.pick in (PICKS if client.via == "headless" else (None,)),
+            f"must be one of {', '.join(PICKS)} with via: headless, and absent otherwise",
+        ),
+        (
+            "entry",
+            client.entry,
+            (client.entry is not None) == (client.via == "node-port"),
+            "must be any, own, node:NAME or zone:NAME with via: node-port, and absent otherwise",
         ),
         (
             "resolve.every",
@@ -162,6 +182,13 @@ def _check_reach(client: Client, cluster: Cluster, where: Where, warnings: list[
             raise (where / "from").error(
                 client.origin, f"must be nodes, outside, node:NAME or zone:NAME ({one_of(map(str, known))})"
             )
+    if client.via == "load-balancer" and client.origin != "outside":
+        warnings.append(
+            f"client {client.name}: from inside the cluster a load balancer's address is handled by the "
+            "caller's own node, as a cluster IP is; the load balancer sees nothing of it"
+        )
+    if client.entry == "own" and client.origin == "outside":
+        raise (where / "entry").error(client.entry, "has no meaning from outside: the caller is on no node")
     if client.via == "loopback" and client.origin != "nodes":
         raise (where / "from").error(
             client.origin, "has no meaning with via: loopback, which stays inside a pod"
@@ -170,7 +197,15 @@ def _check_reach(client: Client, cluster: Cluster, where: Where, warnings: list[
         return
     if client.host_network:
         raise (where / "hostNetwork").error(True, "has no meaning from outside the cluster")
-    if client.via == "cluster-ip":
+    if client.via in FROM_OUTSIDE:
+        to_pods = client.via == "load-balancer" and cluster.load_balancer.targets == "pods"
+        if to_pods and cluster.pod_network == "overlay":
+            raise (where / "via").problem(
+                f"{where / 'via'}: a load balancer with targets: pods reaches pods only where "
+                "cluster.podNetwork is routed"
+            )
+        return
+    if client.via in ("cluster-ip", "external-name"):
         warnings.append(
             f"client {client.name}: cluster IPs are not reachable from outside; every connection fails"
         )
@@ -188,9 +223,9 @@ def _check_target(
     if service is not None:
         _check_service(client, service, manifests, where, warnings)
         return
-    if client.via == "cluster-ip" or client.to not in lookup.owners:
-        what = "Service" if client.via == "cluster-ip" else "Service, workload or bare pod"
-        known = lookup.names(services=True, owners=client.via != "cluster-ip")
+    if client.via not in OF_OWNERS or client.to not in lookup.owners:
+        what = "Service, workload or bare pod" if client.via in OF_OWNERS else "Service"
+        known = lookup.names(services=True, owners=client.via in OF_OWNERS)
         raise (where / "to").unknown(str(client.to), f"{what} of the manifests", known)
     if client.port is None:
         return
@@ -205,11 +240,19 @@ def _check_target(
 def _check_service(
     client: Client, service: Service, manifests: ManifestSet, where: Where, warnings: list[str]
 ) -> None:
-    if service.type == "ExternalName":
-        raise (where / "to").error(str(client.to), "is an ExternalName Service: a DNS alias without pods")
+    service = _behind(client, service, manifests, where)
+    wanted = _NEEDS_TYPE.get(client.via)
+    if wanted is not None and service.type not in wanted:
+        raise (where / "via").error(
+            client.via, f"does not reach {client.to}: its type is {service.type}, not {one_of(wanted)}"
+        )
     if service.headless and client.via == "cluster-ip":
         raise (where / "via").error(
-            client.via, f"does not reach {client.to}, which is headless; use via: pod-ip"
+            client.via, f"does not reach {client.to}, which is headless; use via: headless"
+        )
+    if client.via == "headless" and not service.headless:
+        raise (where / "via").error(
+            client.via, f"does not reach {client.to}: its name stands for a cluster IP; use via: cluster-ip"
         )
     if not service.ports:
         raise (where / "to").error(str(client.to), "has no port; give its Service spec.ports")
@@ -232,6 +275,29 @@ def _check_service(
         )
     elif not manifests.backends(service):
         warnings.append(f"client {client.name}: no pod of the manifests is selected by {client.to}")
+
+
+def _behind(client: Client, service: Service, manifests: ManifestSet, where: Where) -> Service:
+    """The Service that a client reaches in the end: an alias stands for another."""
+    if (client.via == "external-name") != (service.type == "ExternalName"):
+        alias = service.type == "ExternalName"
+        rule = "is an ExternalName Service, a DNS alias; use via: external-name"
+        raise (where / "to").error(
+            str(client.to),
+            rule if alias else f"is a {service.type} Service; via: external-name needs an alias",
+        )
+    found = aliased(service, {one.key: one for one in manifests.services})
+    if found is None:
+        raise (where / "to").error(
+            str(client.to),
+            f"stands for {service.external_name}, which leads out of the cluster, where nothing is "
+            "simulated; accepted: the name of a Service in the manifests, such as NAME.NAMESPACE.svc.cluster.local",
+        )
+    if found.headless and client.via == "external-name":
+        raise (where / "to").error(
+            str(client.to), f"stands for {found.key}, which is headless; name that with via: headless"
+        )
+    return found
 
 
 def _check_event(

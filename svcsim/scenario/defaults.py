@@ -107,6 +107,16 @@ _ROWS: Final = (
         "measured",
         "--endpointslice-updates-batch-period, pkg/controller/endpointslice/config",
     ),
+    Default("cluster.loadBalancer.preset", "gce", "kind", "assumed", "one of four with published checks"),
+    Default("cluster.loadBalancer.targets", "nodes", "kind", "assumed", "as cloud providers in tree do"),
+    Default(
+        "cluster.dns.ttl",
+        "30s",
+        "duration",
+        "measured",
+        "CoreDNS as kubeadm installs it: cmd/kubeadm/app/phases/addons/dns/manifests.go",
+    ),
+    Default("cluster.dns.cache", "0s", "duration", "assumed", "no cache that begins the TTL anew"),
     Default("cluster.kernel", "6.8", "version", "assumed", "linear SYN retransmissions exist since 6.5"),
     Default(
         "lag.controller",
@@ -177,6 +187,13 @@ _ROWS: Final = (
         "half a minute from a link's return to pods Ready again was recorded",
     ),
     Default(
+        "lag.loadBalancer",
+        _lognormal("1s", "10s"),
+        "distribution",
+        "assumed",
+        "a target's turn to what the balancer does; minutes where a cloud's API is slow",
+    ),
+    Default(
         "lag.load",
         {"lognormal": {"median": 1.0, "p99": 2.66}},
         "factor",
@@ -226,14 +243,22 @@ _ROWS: Final = (
         "whoever sets the pod's readiness gates does so at once",
     ),
     Default("clients.arrivals", "poisson", "kind", "assumed", "many independent users"),
-    Default("clients.resolve", "once", "kind", "assumed", "only with via: pod-ip"),
+    Default("clients.resolve", "once", "kind", "assumed", "with via: pod-ip; a headless client's is the TTL"),
+    Default("clients.pick", "random", "kind", "assumed", "with via: headless; answers are shuffled"),
+    Default("clients.entry", "any", "kind", "assumed", "with via: node-port: every node is somebody's"),
     Default(
         "clients.timeout.connect", "1s", "duration", "assumed", "common in HTTP clients inside a cluster"
     ),
     Default(
         "clients.timeout.request", "5s", "duration", "assumed", "common in HTTP clients inside a cluster"
     ),
-    Default("clients.from", "nodes", "kind", "assumed", "callers are pods all over the cluster"),
+    Default(
+        "clients.from",
+        "nodes",
+        "kind",
+        "assumed",
+        "callers are pods all over the cluster; outside with node-port and load-balancer",
+    ),
     Default("clients.sources", None, "addresses", "assumed", "one for each node in scope, one outside"),
     Default("clients.hostNetwork", False, "truth", "assumed", "callers are ordinary pods"),
     Default("events.count", 1, "pods", "assumed", "one pod at a time"),

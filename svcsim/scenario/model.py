@@ -13,31 +13,50 @@ from svcsim.scenario.defaults import default, default_law, default_ns
 
 __all__ = [
     "ARRIVALS",
+    "FROM_OUTSIDE",
     "MAX_CORES",
     "MAX_NODES",
     "MAX_RATE_PER_S",
     "MAX_SOURCES",
     "NOT_YET_VIA",
     "ON_SIGTERM",
+    "PICKS",
+    "PRESETS",
     "RESOLVES",
     "VIAS",
     "Client",
     "Cluster",
+    "Dns",
     "KubeProxy",
+    "LoadBalancer",
     "Node",
     "VanishedIP",
     "WorkloadBehaviour",
     "named_nodes",
 ]
 
-Via = Literal["loopback", "pod-ip", "cluster-ip"]
+Via = Literal["loopback", "pod-ip", "headless", "cluster-ip", "node-port", "load-balancer", "external-name"]
+Pick = Literal["first", "random", "rotate"]
+Targets = Literal["nodes", "pods"]
+Check = Literal["healthz", "node-port"]
 Resolve = Literal["once", "on-failure", "watch", "every"]
 Arrivals = Literal["poisson", "constant"]
 OnSigterm = Literal["exit", "drain", "ignore", "lameDuck"]
 QueueFull = Literal["reject", "drop"]
 
-VIAS: Final[tuple[Via, ...]] = ("loopback", "pod-ip", "cluster-ip")
-NOT_YET_VIA: Final = ("headless", "node-port", "load-balancer", "external-name", "ingress")
+VIAS: Final[tuple[Via, ...]] = (
+    "loopback",
+    "pod-ip",
+    "headless",
+    "cluster-ip",
+    "node-port",
+    "load-balancer",
+    "external-name",
+)
+NOT_YET_VIA: Final = ("ingress",)
+FROM_OUTSIDE: Final[tuple[Via, ...]] = ("node-port", "load-balancer")
+"""The ways that callers outside the cluster use."""
+PICKS: Final[tuple[Pick, ...]] = ("first", "random", "rotate")
 RESOLVES: Final[tuple[Resolve, ...]] = ("once", "on-failure", "watch", "every")
 ARRIVALS: Final[tuple[Arrivals, ...]] = ("poisson", "constant")
 ON_SIGTERM: Final[tuple[OnSigterm, ...]] = ("exit", "drain", "ignore", "lameDuck")
@@ -70,6 +89,8 @@ _ORIGIN: Final[str] = default("clients.from")
 _MAJOR, _MINOR = map(int, default("cluster.kernel").split("."))
 _KERNEL: Final[tuple[int, int]] = (_MAJOR, _MINOR)
 GRACE_SINCE_MINOR: Final = 32
+_PRESET: Final[str] = default("cluster.loadBalancer.preset")
+_TARGETS: Final[Targets] = default("cluster.loadBalancer.targets")
 _HOST_NETWORK: Final[bool] = default("clients.hostNetwork")
 
 
@@ -113,6 +134,59 @@ class VanishedIP:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadBalancer:
+    """The cluster's load balancers: what they send to, and how they check it.
+
+    A target is out after `unhealthy_after` failed checks in a row and in again after `healthy_after` good
+    ones; `None` stands for what the preset has for the Service's externalTrafficPolicy. `check`: what a
+    node answers under policy Cluster, kube-proxy's health or the node port itself; under Local it is
+    the Service's healthCheckNodePort.
+    """
+
+    preset: str = _PRESET
+    targets: Targets = _TARGETS
+    check: Check | None = None
+    interval_ns: int | None = None
+    unhealthy_after: int | None = None
+    healthy_after: int | None = None
+
+    def checks(self, local: bool) -> tuple[Check, int, int, int]:
+        """(check, interval ns, unhealthy after, healthy after) for a policy.
+
+        >>> LoadBalancer(preset="gce").checks(local=False)
+        ('healthz', 8000000000, 3, 1)
+        """
+        check, cluster, of_local = PRESETS[self.preset]
+        seconds, bad, good = of_local if local else cluster
+        return (
+            self.check or check,
+            self.interval_ns or seconds * 10**9,
+            self.unhealthy_after or bad,
+            self.healthy_after or good,
+        )
+
+
+PRESETS: Final[dict[str, tuple[Check, tuple[int, int, int], tuple[int, int, int]]]] = {
+    "aws-clb": ("node-port", (10, 6, 2), (10, 6, 2)),
+    "aws-nlb": ("node-port", (30, 3, 3), (10, 2, 2)),
+    "azure": ("node-port", (5, 2, 1), (5, 2, 1)),
+    "gce": ("healthz", (8, 3, 1), (8, 3, 1)),
+}
+"""By preset: the check, then (interval s, unhealthy after, healthy after) for policy Cluster and for Local.
+
+cloud-provider-aws aws_loadbalancer.go and aws.go buildNLBHealthCheckConfiguration; cloud-provider-gcp gce.go;
+cloud-provider-azure consts.go (healthy after: assumed)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dns:
+    """The cluster's DNS: how long a client may keep an answer, and how long a cache before it does."""
+
+    ttl_ns: int = default_ns("cluster.dns.ttl")
+    cache_ns: int = default_ns("cluster.dns.cache")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
     """The cluster that the manifests run in; `node_monitor_grace_period_ns` is None for the version's own."""
 
@@ -127,6 +201,8 @@ class Cluster:
     slice_batch_period_ns: int = default_ns("cluster.endpointSlice.batchPeriod")
     other_services: int = default("cluster.otherServices.count")
     endpoints_per_other: int = default("cluster.otherServices.endpoints")
+    load_balancer: LoadBalancer = LoadBalancer()
+    dns: Dns = Dns()
 
     @property
     def node_monitor_grace_ns(self) -> int:
@@ -182,8 +258,9 @@ class WorkloadBehaviour:
 class Client:
     """Who connects, to what, by which way.
 
-    `resolve` is None unless `via` is pod-ip; timeouts are None for no limit; `origin` is nodes, outside,
-    node:NAME or zone:NAME.
+    `resolve` is None unless `via` is pod-ip or headless, `pick` unless it is headless; `entry` is any, own,
+    node:NAME or zone:NAME where `via` is node-port and None otherwise; timeouts are None for no limit;
+    `origin` is nodes, outside, node:NAME or zone:NAME.
     """
 
     name: str
@@ -199,3 +276,5 @@ class Client:
     origin: str = _ORIGIN
     sources: int = 1
     host_network: bool = _HOST_NETWORK
+    pick: Pick | None = None
+    entry: str | None = None

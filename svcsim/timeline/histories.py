@@ -86,7 +86,8 @@ class Timeline:
         self._truth: list[tuple[int, int, int]] = []
         self._belief: list[tuple[int, int, int, int]] = []
         self._handed_servers = 0
-        self._handed_versions = 0
+        self._number: dict[int, int] = {}  # of a version, by its handle
+        self._numbered: list[tuple[int, ...]] = []
         self._handed_placed = 0
         self._until = 0
 
@@ -107,7 +108,10 @@ class Timeline:
         heapq.heappush(self._node_ahead, (t_ns, self._seq, node, state))
 
     def add_version(self, servers: tuple[int, ...]) -> int:
-        """The id of a list of servers; equal lists are one version."""
+        """A handle of a list of servers; equal lists are one version.
+
+        Versions are numbered as they come into effect, not as they are added: by `hand_over`, or `number`.
+        """
         known = self._version_ids.get(servers)
         if known is None:
             known = len(self._versions)
@@ -126,8 +130,27 @@ class Timeline:
         """Take back a row that lies ahead; without effect on one already handed over."""
         self._cancelled.add(handle)
 
+    def listed(self, version: int) -> tuple[int, ...]:
+        """What the version of a handle lists; nothing for one that stands for no list."""
+        return self._versions[version] if version >= 0 else ()
+
+    def number(self, version: int) -> int:
+        """The number of a version, by its handle; what stands for no list is its own number."""
+        if version < 0:
+            return version
+        known = self._number.get(version)
+        if known is None:
+            known = self._number[version] = len(self._numbered)
+            self._numbered.append(self._versions[version])
+        return known
+
+    def truth_before(self, until_ns: int) -> list[tuple[int, int, int]]:
+        """(t, server, kind) of the rows before until_ns that have not been handed over, in order."""
+        rows = [row for row in self._truth_ahead if row[0] < until_ns and row[1] not in self._cancelled]
+        return [(t, server, kind) for t, _, server, kind in sorted(rows)]
+
     def belief(self, t_ns: int, observer: int, view: int, version: int) -> None:
-        """`observer` takes `version` of `view` at t_ns, now or ahead."""
+        """`observer` takes the version of a handle (or DROPPED) of `view` at t_ns, now or ahead."""
         assert t_ns >= self._until
         self._seq += 1
         heapq.heappush(self._belief_ahead, (t_ns, observer, view, self._seq, version))
@@ -148,14 +171,14 @@ class Timeline:
             t, _, node, state = heapq.heappop(self._node_ahead)
             nodes.append((t, node, state))
         belief: list[tuple[int, int, int, int]] = []
+        versions = len(self._numbered)
         while self._belief_ahead and self._belief_ahead[0][0] < until_ns:
             t, observer, view, _, version = heapq.heappop(self._belief_ahead)
-            belief.append((t, observer, view, version))
+            belief.append((t, observer, view, self.number(version)))
         self._truth += truth
         self._node += nodes
         self._belief += belief
-        servers, versions = self._handed_servers, self._handed_versions
-        self._handed_servers, self._handed_versions = len(self._server_group), len(self._versions)
+        servers, self._handed_servers = self._handed_servers, len(self._server_group)
         placed = self._placed[self._handed_placed :]
         self._handed_placed = len(self._placed)
         p_s, p_n = _columns(placed, 2)
@@ -174,7 +197,7 @@ class Timeline:
             truth_t=t_t,
             truth_server=t_s.astype(np.int32),
             truth_kind=t_k.astype(np.int8),
-            new_versions=tuple(np.array(v, dtype=np.int32) for v in self._versions[versions:]),
+            new_versions=tuple(np.array(v, dtype=np.int32) for v in self._numbered[versions:]),
             belief_t=b_t,
             belief_observer=b_o.astype(np.int32),
             belief_view=b_v.astype(np.int32),
@@ -198,7 +221,7 @@ class Timeline:
             truth_t=t_t,
             truth_server=t_s.astype(np.int32),
             truth_kind=t_k.astype(np.int8),
-            versions=tuple(np.array(v, dtype=np.int32) for v in self._versions),
+            versions=tuple(np.array(v, dtype=np.int32) for v in self._numbered),
             belief_t=b_t,
             belief_observer=b_o.astype(np.int32),
             belief_view=b_v.astype(np.int32),

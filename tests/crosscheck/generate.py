@@ -245,6 +245,59 @@ def _client(m: _Maker, k: int, to: str, service: str | None) -> dict:
     return client
 
 
+def _of_pods(cluster: dict) -> bool:
+    return cluster.get("loadBalancer", {}).get("targets") == "pods"
+
+
+def _ways(dice: random.Random, grid: bool, manifests: list[dict], clients: list[dict]) -> dict:
+    """Other ways in for half of the scenarios: their Services and clients; the cluster's keys for them."""
+    if dice.random() < 0.5:
+        return {}
+    services = [one for one in manifests if one["kind"] == "Service"]
+    for one in services:
+        name, spec = one["metadata"]["name"], one["spec"]
+        headless = {**spec, "clusterIP": "None"}
+        headless.pop("trafficDistribution", None)
+        manifests.append({**one, "metadata": {"name": f"{name}-headless"}, "spec": headless})
+        alias = {"type": "ExternalName", "externalName": f"{name}.default.svc.cluster.local"}
+        manifests.append({**one, "metadata": {"name": f"{name}-alias"}, "spec": alias})
+        spec["type"] = dice.choice(["NodePort", "LoadBalancer", "LoadBalancer", "LoadBalancer"])
+        for policy in ("externalTrafficPolicy", "internalTrafficPolicy"):
+            if dice.random() < 0.5:
+                spec[policy] = "Local"
+    types = {one["metadata"]["name"]: one["spec"]["type"] for one in services}
+    for client in clients:
+        kind, _, name = client["to"].partition("/")
+        if kind != "service" or dice.random() < 0.3:
+            continue
+        if client["via"] == "pod-ip" and client["resolve"] != "watch":
+            client.update(via="headless", to=f"service/{name}-headless")
+            client["pick"] = dice.choice(["first", "random", "rotate"])
+        elif client["via"] == "cluster-ip":
+            client["via"] = dice.choice(["node-port", "load-balancer", "load-balancer", "external-name"])
+            if client["via"] == "load-balancer" and types[name] != "LoadBalancer":
+                client["via"] = "node-port"
+            if client["via"] == "external-name":
+                client["to"] = f"service/{name}-alias"
+            elif dice.random() < 0.7:
+                client["from"] = "outside"
+                client.pop("hostNetwork", None)
+            if client["via"] == "node-port":
+                inside = client.get("from", "outside") != "outside"
+                client["entry"] = dice.choice(["any", "node-1", "own" if inside else "any"])
+            client.pop("hostNetwork", None)
+    return {
+        "loadBalancer": {
+            "preset": dice.choice(["aws-clb", "aws-nlb", "azure", "gce"]),
+            "targets": dice.choice(["nodes", "nodes", "pods"]),
+            "interval": dice.choice(["500ms", "1s", "2s"]),
+            "unhealthyAfter": dice.choice([1, 2, 3]),
+            "healthyAfter": dice.choice([1, 2]),
+        },
+        "dns": {"ttl": dice.choice(["1s", "3s"]), "cache": dice.choice(["0s", "0s", "2s"])},
+    }
+
+
 def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
     m = _Maker(seed)
@@ -333,11 +386,15 @@ def random_scenario(seed: int) -> dict:
         {"then": "blackhole"},
         {"then": "blackhole", "reuse": {"after": m.pick("500ms", "2s")}},
     )
+    balancers = _ways(random.Random(f"ways {seed}"), m.grid, manifests, clients)
+    if balancers:
+        lag["loadBalancer"] = {"constant": "100ms"} if m.grid else {"uniform": {"low": "0s", "high": "2s"}}
     return {
         "name": f"generated {seed}",
         "manifests": manifests,
         "duration": f"{duration}s",
         "cluster": {
+            **balancers,
             "kubernetes": m.pick("1.30", "1.33", "1.34", "1.36"),
             "nodes": m.pick(1, 2, 4, _zones(m)),
             "otherServices": {"count": m.pick(0, 0, 1000)},
@@ -346,7 +403,9 @@ def random_scenario(seed: int) -> dict:
                 "mode": m.pick("iptables", "nftables", "cilium"),
                 "minSyncPeriod": m.pick("100ms", "1s", "1s", "5s"),
             },
-            "podNetwork": m.pick("overlay", "overlay", "routed"),
+            "podNetwork": "routed"
+            if m.pick("overlay", "overlay", "routed") == "routed" or _of_pods(balancers)
+            else "overlay",
             "vanishedIP": vanished,
             "kernel": m.pick("5.15", "6.8"),
             "nodeMonitorGracePeriod": m.pick("1s", "2s", "40s"),

@@ -14,6 +14,7 @@ from itertools import count
 import numpy as np
 
 from svcsim.dataplane.contract import (
+    DROPPED,
     NEVER,
     RECORD_DTYPE,
     Cause,
@@ -91,7 +92,7 @@ class Story:
     jobs: list[Job] = field(default_factory=list)
     _servers: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     _truth: list[tuple[int, int, TruthKind]] = field(default_factory=list)
-    _belief: list[tuple[int, int, int, tuple[int, ...]]] = field(default_factory=list)
+    _belief: list[tuple[int, int, int, tuple[int, ...] | None]] = field(default_factory=list)
     _clients: list[tuple[ClientPlan, tuple[Arrive, ...]]] = field(default_factory=list)
     _placed: dict[int, int] = field(default_factory=dict)
     _nodes: list[tuple[int, int, NodeState]] = field(default_factory=list)
@@ -123,6 +124,10 @@ class Story:
     def believe(self, t: int, *servers: int, observer: int = 0, view: int = 0) -> None:
         self._belief.append((t, observer, view, servers))
 
+    def drop(self, t: int, *, observer: int = 0, view: int = 0) -> None:
+        """The observer's list is empty by policy from t on (R21)."""
+        self._belief.append((t, observer, view, None))
+
     def client(self, *requests: Arrive, **changes: object) -> int:
         observers = changes.pop("observers", (0,))
         nodes = changes.pop("nodes", (-1,) * len(observers))
@@ -139,6 +144,7 @@ class Story:
             "phase_ns": np.array(phases or [0] * len(observers), dtype=np.int64),
             "observer_of_source": np.array(observers, dtype=np.int32),
             "node_of_source": np.array(nodes, dtype=np.int32),
+            "entry_of_source": np.array(changes.pop("entries", (-1,) * len(observers)), dtype=np.int32),
             "icmp_limited": True,
             "connect_timeout_ns": 40,
             "request_timeout_ns": NEVER,
@@ -157,7 +163,7 @@ class Story:
     def plan(self) -> Plan:
         return Plan(
             duration_ns=self.duration,
-            n_observers=1 + max((o for _, o, _, _ in self._belief), default=0),
+            n_observers=max(3, 1 + max((o for _, o, _, _ in self._belief), default=0)),
             n_views=1 + max((v for _, _, v, _ in self._belief), default=0),
             n_nodes=3,
             groups=tuple(self.groups),
@@ -190,8 +196,10 @@ class Story:
                 timeline.truth(t, server, kind)
             while belief and belief[0][0] < until:
                 t, observer, view, servers = belief.pop(0)
-                n_servers = self._announce(timeline, n_servers, servers)
-                timeline.belief(t, observer, view, timeline.add_version(servers))
+                n_servers = self._announce(timeline, n_servers, servers or ())
+                timeline.belief(
+                    t, observer, view, DROPPED if servers is None else timeline.add_version(servers)
+                )
             while jobs and jobs[0].at_ns < until:
                 n_servers = self._announce(timeline, n_servers, [jobs[0].server])
                 engine.inject(jobs.pop(0))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from svcsim.dataplane.contract import (
+    DROPPED,
     NEVER,
     ON_SERVERS_NODE,
     ClientPlan,
@@ -120,6 +121,7 @@ def random_world(seed: int) -> World:
                 node_of_source=np.array(
                     [places.choice([ON_SERVERS_NODE, -1, 0, 1, 2]) for _ in range(sources)], dtype=np.int32
                 ),
+                entry_of_source=np.full(sources, -1, dtype=np.int32),
                 icmp_limited=dice.random() < 0.8,
                 connect_timeout_ns=dice.choice([200 * MS, SECOND, 2500 * MS, 127 * SECOND]),
                 request_timeout_ns=dice.choice([300 * MS, SECOND, 2 * SECOND, NEVER]),
@@ -207,7 +209,44 @@ def random_world(seed: int) -> World:
             at = places.randrange(0, duration, grid)
             world.nodes.append((at, node, int(places.choice(list(NodeState)))))
     _release_without_power(world)
+    _ways_in(world, random.Random(f"ways {seed}"))
     return world
+
+
+def _ways_in(world: World, dice: random.Random) -> None:
+    """Entries, balancers, held lists and lists dropped by policy, in half of the worlds (R6, R20, R21)."""
+    if dice.random() < 0.5:
+        return
+    plan = world.plan
+    duration, grid = plan.duration_ns, 100 * MS if plan.duration_ns % (100 * MS) == 0 else 1
+    balancer, targets = max(plan.n_observers, plan.n_nodes), plan.n_views
+    clients = []
+    for one in plan.clients:
+        client = one
+        way = dice.choice(["as it was", "entry", "balancer", "held", "rotates"])
+        if way in ("entry", "balancer"):  # what stays in a pod enters nowhere
+            client = replace(client, node_of_source=np.maximum(client.node_of_source, -1))
+        if way == "entry" and client.reach is Reach.BELIEF:
+            nodes = [dice.randrange(-1, plan.n_nodes) for _ in range(client.n_sources)]
+            client = replace(client, entry_of_source=np.array(nodes, dtype=np.int32))
+        elif way == "balancer" and client.reach is Reach.BELIEF:
+            client = replace(client, balancer=balancer, targets=targets, entry_key=dice.getrandbits(64))
+        elif way in ("held", "rotates") and client.reach is Reach.PINNED:
+            client = replace(client, reach=Reach.HELD, rotates=way == "rotates")
+        clients.append(client)
+    world.plan = replace(plan, clients=tuple(clients), n_observers=balancer + 1, n_views=targets + 1)
+    for _ in range(dice.randint(0, 4)):
+        nodes = tuple(node for node in range(plan.n_nodes) if dice.random() < 0.6)
+        if nodes not in world.versions:
+            world.versions.append(nodes)
+        at = 0 if dice.random() < 0.5 else dice.randrange(0, duration, grid)
+        world.beliefs.append((at, balancer, targets, world.versions.index(nodes)))
+    n_servers = len(world.groups)
+    known = [i for i, v in enumerate(world.versions) if all(s < n_servers for s in v)]
+    for _ in range(dice.randint(0, 9)):
+        at = 0 if dice.random() < 0.5 else dice.randrange(0, duration, grid)
+        version = DROPPED if dice.random() < 0.3 else dice.choice(known)
+        world.beliefs.append((at, dice.randrange(plan.n_nodes), dice.randrange(plan.n_views), version))
 
 
 def _release_without_power(world: World) -> None:

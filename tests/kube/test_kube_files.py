@@ -187,6 +187,4 @@ def test_ingress_nginx_field_by_field() -> None:
     assert (front.type, front.external_traffic_policy) == ("LoadBalancer", "Local")
     assert front.health_check_node_port is not None
     assert all(port.node_port is not None for port in front.ports)
-    assert any(
-        "spec.externalTrafficPolicy = Local is not simulated yet" in line for line in manifests.warnings
-    )
+    assert not any("externalTrafficPolicy" in line for line in manifests.warnings)

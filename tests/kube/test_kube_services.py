@@ -100,11 +100,6 @@ WARNINGS = [
     ),
     (
         "spec:\n",
-        "spec:\n  internalTrafficPolicy: Local\n",
-        "spec.internalTrafficPolicy = Local is not simulated yet: traffic goes to all nodes",
-    ),
-    (
-        "spec:\n",
         "spec:\n  externalIPs: [1.2.3.4]\n",
         "spec.externalIPs are not simulated yet: nothing arrives there",
     ),

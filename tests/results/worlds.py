@@ -65,7 +65,7 @@ def histories(
     for _ in range(servers):
         timeline.add_server(0, (0,))
     for version in versions:
-        timeline.add_version(tuple(version))
+        timeline.number(timeline.add_version(tuple(version)))
     for row in truth:
         timeline.truth(*row)
     for t, observer, view, version in beliefs:
@@ -123,7 +123,6 @@ def client_plan(**changes: Any) -> ClientPlan:
         "resolver": -1,
         "phase_ns": np.zeros(1, dtype=np.int64),
         "observer_of_source": np.zeros(1, dtype=np.int32),
-        "node_of_source": np.full(1, -1, dtype=np.int32),
         "icmp_limited": False,
         "connect_timeout_ns": NEVER,
         "request_timeout_ns": NEVER,
@@ -131,6 +130,9 @@ def client_plan(**changes: Any) -> ClientPlan:
         "repick_key": 1,
         "resolve_key": 2,
     }
+    observers = changes.get("observer_of_source", usual["observer_of_source"])
+    for name in ("entry_of_source", "node_of_source"):
+        usual[name] = np.full(len(observers), -1, dtype=np.int32)
     return ClientPlan(**{**usual, **changes})
 
 

@@ -34,7 +34,7 @@ from svcsim.scenario.defaults import default_law, default_ns
 from svcsim.scenario.files.layer import LagFile
 from svcsim.scenario.files.writing import yaml_text
 from svcsim.scenario.resolve.events import COMPANIONS
-from tests.scenario.worlds import MANIFESTS, OBJECTS, complete, read, small
+from tests.scenario.worlds import MANIFESTS, OBJECTS, SMALL, complete, read, small
 
 SECOND = 1_000_000_000
 WEB = parse_key("deployment/web")
@@ -270,7 +270,8 @@ def test_sections_are_replaced_and_the_rest_is_resolved_anew() -> None:
         before.replace(workloads={WEB: WorkloadBehaviour(concurrency=3)}).behaviour(WEB, "x").concurrency == 3
     )
     assert before.replace(name="n").name == "n"
-    assert before.replace(manifests=OBJECTS[:3], events=[], workloads={}).manifests.pods == ()
+    fewer = before.replace(manifests=OBJECTS[:3], events=[], workloads={}, clients=SMALL["clients"])
+    assert fewer.manifests.pods == ()
     with pytest.raises(ScenarioError, match=r"durtion is no section of a scenario; .* did you mean duration"):
         before.replace(durtion=1)
     with pytest.raises(ScenarioError, match="duration = 0 must be > 0"):
@@ -435,7 +436,10 @@ def test_every_default_is_a_row_and_every_stage_a_key() -> None:
         if row.unit in ("distribution", "factor") and row.value is not None:
             assert default_law(row.key) is not None
         elif row.unit == "duration" and row.value not in (None, "never"):
-            assert default_ns(row.key) > 0 or row.key == "cluster.endpointSlice.batchPeriod"
+            assert default_ns(row.key) > 0 or row.key in (
+                "cluster.endpointSlice.batchPeriod",
+                "cluster.dns.cache",
+            )
 
 
 def test_every_kind_of_event_has_its_companions() -> None:

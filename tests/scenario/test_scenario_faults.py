@@ -40,7 +40,7 @@ FAULTS: dict[str, Any] = {
     "lines": "a\nb: c\n",
 }
 
-FREE_TEXT = {("name",), ("clients", 0, "name")}
+FREE_TEXT = {("name",), ("clients", 0, "name"), ("clients", 2, "name"), ("clients", 3, "name")}
 REFERENCED = {("cluster", "nodes", 0, "zone"), ("clients", 1, "name")}
 """Text here breaks what refers to it, and that is named instead."""
 A_ZONE = {("cluster", "nodes", 1, "zone")}
@@ -48,6 +48,7 @@ ZERO_IS_FINE = {
     ("cluster", "otherServices", "count"),
     ("cluster", "otherServices", "endpoints"),
     ("cluster", "endpointSlice", "batchPeriod"),
+    ("cluster", "dns", "cache"),
     ("cluster", "kubeProxy", "minSyncPeriod"),
     ("cluster", "vanishedIP", "after"),
     ("cluster", "vanishedIP", "reuse", "after"),

@@ -96,12 +96,19 @@ OTHER: dict[Any, Any] = {
     "port": 90,
     "rollout": None,
     "cpu": 2,
+    "preset": "gce",
+    "targets": "nodes",
+    "check": "node-port",
+    "pick": "first",
+    "entry": "n2",
 }
 """Another value for keys whose values are words."""
 
 
 def _changed(path: tuple[str | int, ...], value: Any) -> Any:
     key = path[-1]
+    if key in ("via", "to", "port") and path[1] in (2, 3):
+        return None  # these bind each other
     if key in OTHER:
         return OTHER[key]
     if isinstance(value, bool):

@@ -48,7 +48,9 @@ def test_the_complete_document_resolves_to_records() -> None:
     web = scenario.behaviour(WEB, "web")
     assert (web.on_sigterm, web.lame_duck_ns, web.pre_stop_ns) == ("lameDuck", 5 * SECOND, 4 * SECOND)
     assert (web.queue, web.queue_full, web.concurrency, web.age_ns) == (128, "drop", 8, 3600 * SECOND)
-    pinned, vip = scenario.clients
+    pinned, vip, dns, outside = scenario.clients
+    assert (dns.pick, dns.resolve, dns.resolve_every_ns) == ("rotate", "every", 10 * 10**9)
+    assert (outside.entry, outside.origin, outside.sources) == ("any", "outside", 2)
     assert (pinned.resolve, pinned.resolve_every_ns, pinned.origin) == ("every", 30 * SECOND, "zone:a")
     assert (pinned.connect_timeout_ns, pinned.request_timeout_ns) == (2 * SECOND, None)
     assert (vip.resolve, vip.connect_timeout_ns, vip.request_timeout_ns) == (None, SECOND, 3 * SECOND)
@@ -74,7 +76,9 @@ def test_what_is_left_out_has_its_default() -> None:
 
 @pytest.mark.parametrize("via", NOT_YET_VIA)
 def test_ways_that_are_not_simulated_yet(via: str) -> None:
-    rule = rf'clients\[0\].via = "{via}" is not simulated yet; available: loopback, pod-ip, cluster-ip'
+    rule = (
+        rf'clients\[0\].via = "{via}" is not simulated yet; available: loopback, pod-ip, headless, cluster-ip'
+    )
     with pytest.raises(ScenarioError, match=rule):
         with_client(via=via)
 
@@ -82,17 +86,38 @@ def test_ways_that_are_not_simulated_yet(via: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"via": "cluster"}, "must be one of loopback, pod-ip, cluster-ip; did you mean cluster-ip"),
+        ({"via": "cluster"}, "must be one of loopback, pod-ip, headless, .* did you mean cluster-ip"),
         ({"to": "service/wbe"}, "is no Service of the manifests; there are: .* did you mean service/web"),
         ({"to": "web"}, "must be KIND/NAME or NAMESPACE/KIND/NAME; did you mean service/web"),
         ({"to": "teapot/web"}, "unknown kind"),
         ({"to": "deployment/web"}, "is no Service of the manifests"),
         ({"to": "deployment/web/web", "via": "pod-ip"}, "names a container"),
         ({"to": "statefulset/db", "via": "pod-ip"}, "is no Service or workload or bare pod"),
-        ({"to": "service/elsewhere"}, "is an ExternalName Service"),
+        ({"to": "service/elsewhere"}, "is an ExternalName Service, a DNS alias; use via: external-name"),
+        (
+            {"to": "service/elsewhere", "via": "external-name"},
+            "stands for example.org, which leads out of the cluster, where nothing is simulated; accepted: ",
+        ),
+        ({"via": "external-name"}, "is a ClusterIP Service; via: external-name needs an alias"),
+        (
+            {"via": "node-port"},
+            "does not reach service/web: its type is ClusterIP, not NodePort, LoadBalancer",
+        ),
+        ({"via": "load-balancer"}, "does not reach service/web: its type is ClusterIP, not LoadBalancer"),
+        ({"via": "headless"}, "does not reach service/web: its name stands for a cluster IP"),
+        ({"pick": "first"}, "pick has no meaning with via: cluster-ip; it goes with via: headless"),
+        (
+            {"to": "service/names", "port": "tcp", "via": "node-port", "entry": "own"},
+            "entry = .own. has no meaning from outside",
+        ),
+        (
+            {"to": "service/names", "port": "tcp", "via": "node-port", "entry": "node-9"},
+            "must be any, own, a node or a zone",
+        ),
+        ({"entry": "own"}, "entry has no meaning with via: cluster-ip; it goes with via: node-port"),
         (
             {"to": "service/web-headless"},
-            "clients.0..via = .cluster-ip. does not reach .* headless; use via: pod-ip",
+            "clients.0..via = .cluster-ip. does not reach .* headless; use via: headless",
         ),
         ({"port": "htp"}, "is no port of service/web; there are: http, logs; did you mean http"),
         ({"port": 81}, "clients.0..port = 81 is no port of service/web"),

@@ -68,6 +68,7 @@ apiVersion: v1
 kind: Service
 metadata: {name: names}
 spec:
+  type: NodePort
   selector: {app: web}
   ports: [{name: dns, port: 53, targetPort: 53, protocol: UDP}, {name: tcp, port: 80, targetPort: http}]
 ---
@@ -109,6 +110,15 @@ COMPLETE: dict[str, Any] = {
         "kernel": "5.15",
         "nodeMonitorGracePeriod": "10s",
         "otherServices": {"count": 100, "endpoints": 5},
+        "loadBalancer": {
+            "preset": "azure",
+            "targets": "pods",
+            "check": "healthz",
+            "interval": "5s",
+            "unhealthyAfter": 2,
+            "healthyAfter": 3,
+        },
+        "dns": {"ttl": "10s", "cache": "5s"},
         "endpointSlice": {"maxEndpoints": 50, "batchPeriod": "100ms"},
         "lag": {
             "controller": "10ms",
@@ -125,6 +135,7 @@ COMPLETE: dict[str, Any] = {
             "teardown": "30ms",
             "stop": "60ms",
             "reconnect": "20s",
+            "loadBalancer": "2s",
             "load": 1,
         },
     },
@@ -158,6 +169,15 @@ COMPLETE: dict[str, Any] = {
             "hostNetwork": True,
         },
         {"name": "vip", "to": "svc/web", "via": "cluster-ip", "rate": 100, "port": 80, "timeout": "3s"},
+        {"name": "dns", "to": "svc/web-headless", "via": "headless", "rate": 100, "pick": "rotate"},
+        {
+            "name": "outside",
+            "to": "svc/names",
+            "port": "tcp",
+            "via": "node-port",
+            "rate": 100,
+            "entry": "any",
+        },
     ],
     "events": [
         {"at": "10s", "rollout": "deployment/web", "set": {"preStop": "5s"}, "every": "20s", "times": 2},

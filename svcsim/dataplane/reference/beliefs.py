@@ -37,9 +37,13 @@ class Beliefs:
         self.versions += [tuple(int(server) for server in version) for version in new_versions]
 
     def look(self, observer: int, view: int) -> tuple[int, tuple[int, ...]]:
-        """The version an observer holds of a view and its servers; no row yet means the empty list."""
+        """The version an observer holds of a view and its list; no row yet means the empty list."""
         version = self._held.get((observer, view), NO_VERSION)
-        return version, () if version == NO_VERSION else self.versions[version]
+        return version, self.listed(version)
+
+    def listed(self, version: int) -> tuple[int, ...]:
+        """What a version lists; NO_VERSION and DROPPED list nothing."""
+        return self.versions[version] if version >= 0 else ()
 
     def replay(self, window: Window) -> ProcessGenerator:
         """Process: the window's belief rows take effect in the order given."""

@@ -9,6 +9,7 @@ from typing import Any
 from simpy.events import Event, ProcessGenerator
 
 from svcsim.dataplane.contract import (
+    DROPPED,
     ON_SERVERS_NODE,
     Cause,
     ClientPlan,
@@ -42,6 +43,7 @@ class Request:
     arrival_ns: int
     route_lo: int
     service_ns: dict[int, int] = field(repr=False)
+    entry: int = -1
     observer: int = -1
     version: int = NO_VERSION
     server: int = NO_SERVER
@@ -59,6 +61,7 @@ class Request:
             self.request,
             self.source.number,
             self.arrival_ns,
+            self.entry,
             self.observer,
             self.version,
             self.server,
@@ -94,7 +97,7 @@ class Client:
         self.vanished_after_ns = vanished_after_ns
         self.sources = [Source(env, beliefs, number, plan, k) for k in range(plan.n_sources)]
         self.requests: list[Request] = []
-        self._pinned = plan.reach is Reach.PINNED
+        self._pinned = plan.reach in (Reach.PINNED, Reach.HELD)
         self._stale = Cause.STALE_RESOLVER if self._pinned else Cause.STALE_ENDPOINT
         self._ladder_ns: list[int] = plan.ladder_ns.tolist()
         self._connect_within_ns = min(int(plan.connect_timeout_ns), int(plan.request_timeout_ns))
@@ -130,7 +133,7 @@ class Client:
 
     def _life(self, r: Request) -> ProcessGenerator:
         """Process: one request; begins at its arrival, within the ARRIVAL event."""
-        held = r.source.held
+        held = self._held(r)
         answer = _CLIENT_GONE if self.nodes.down(r.source.node) else self._send_syn(r)
         if isinstance(answer, Silent):
             answer = yield from self._retransmit(r, answer)
@@ -143,8 +146,12 @@ class Client:
             and r.outcome not in (Outcome.OK, Outcome.NOT_SENT)
         ):
             yield self._at(r.end_ns, Rank.COMPLETION, r)
-            if r.source.held == held:
+            if self._held(r) == held:
                 r.source.resolve()
+
+    def _held(self, r: Request) -> int:
+        """What the source of a pinned client holds: a server, or a version (R12)."""
+        return r.source.held if self.plan.reach is Reach.PINNED else r.source.held_version
 
     def _send_syn(self, r: Request) -> Answer:
         """SYN number r.syns of a request meets the rules (R6, R7, R8)."""
@@ -153,21 +160,20 @@ class Client:
         if self.plan.reach is Reach.NONE:
             return Ended(Outcome.UNREACHABLE, Cause.NOT_ROUTED)
         if r.server == NO_SERVER:
-            if self._pinned:
-                r.server = r.source.held
-                on_empty = OnEmpty.NO_ADDRESS
-            else:
-                r.server = self._route(r, j)
-                on_empty = self.plan.on_empty
-            if r.server == NO_SERVER:
-                return self._meet_empty_list(r, on_empty)
+            answer = self._route(r, j)
+            if answer is not None:
+                return answer
         server = self.servers[r.server]
         if self._link_lost(r) and server.state is not ServerState.UNBORN:
             return Silent(Cause.NODE_LOST)
         return server.syn(r.service_ns[server.group], self._stale)
 
     def _link_lost(self, r: Request) -> bool:
-        return self.nodes.link_lost(r.source.node, self.servers[r.server].node)
+        """Whether a link is lost that the request crosses on its way to its server (R18, R20)."""
+        server = self.servers[r.server].node
+        if r.entry < 0:
+            return self.nodes.link_lost(r.source.node, server)
+        return self.nodes.link_lost(r.source.node, r.entry) or self.nodes.link_lost(r.entry, server)
 
     def _client_gone(self, r: Request) -> bool:
         """Whether the node that just changed is the one the request left from, and has no power (R18b)."""
@@ -175,14 +181,49 @@ class Client:
         node = self.servers[r.server].node if local else r.source.node
         return node == self.nodes.changed and self.nodes.down(node)
 
-    def _route(self, r: Request, j: int) -> int:
-        """Pick from what the source's observer believes now (R5, R6); NO_SERVER from an empty list."""
-        r.observer = r.source.observer
-        r.version, servers = self.beliefs.look(r.observer, self.plan.view)
-        if not servers:
-            return NO_SERVER
-        u = r.route_lo if j == 0 else u32_at(int(self.plan.repick_key), r.request, j)
-        return servers[pick(u, len(servers))]
+    def _route(self, r: Request, j: int) -> Answer | None:
+        """Choose the server of SYN j (R5, R6, R20, R21); or the answer where there is none to choose."""
+        match self.plan.reach:
+            case Reach.PINNED:
+                r.server = r.source.held
+            case Reach.HELD:
+                self._use_held_list(r)
+            case _:
+                answer = self._enter(r, j)
+                if answer is not None:
+                    return answer
+                r.observer = r.source.observer if r.entry < 0 else r.entry
+                r.version, servers = self.beliefs.look(r.observer, r.source.view)
+                if r.version == DROPPED:
+                    return Silent(Cause.POLICY_DROP)
+                if servers:
+                    u = r.route_lo if j == 0 else u32_at(int(self.plan.repick_key), r.request, j)
+                    r.server = servers[pick(u, len(servers))]
+        if r.server == NO_SERVER:
+            return self._meet_empty_list(r, OnEmpty.NO_ADDRESS if self._pinned else self.plan.on_empty)
+        return None
+
+    def _use_held_list(self, r: Request) -> None:
+        """Pick from the list that the source holds (R6)."""
+        r.version = r.source.held_version
+        servers = self.beliefs.listed(r.version)
+        if servers:
+            rotates = self.plan.rotates
+            r.server = r.source.rotate(servers) if rotates else servers[pick(r.route_lo, len(servers))]
+
+    def _enter(self, r: Request, j: int) -> Answer | None:
+        """Get to the node that routes the request, where one is on the way (R20)."""
+        if r.entry < 0:
+            r.entry = r.source.entry
+        if r.entry < 0 and self.plan.targets >= 0:
+            r.observer = self.plan.balancer
+            r.version, targets = self.beliefs.look(r.observer, self.plan.targets)
+            if not targets:
+                return self._meet_empty_list(r, self.plan.on_empty)
+            r.entry = targets[pick(u32_at(int(self.plan.entry_key), r.request, j), len(targets))]
+        if r.entry >= 0 and self.nodes.link_lost(r.source.node, r.entry):
+            return Silent(Cause.NODE_LOST)
+        return None
 
     def _meet_empty_list(self, r: Request, on_empty: OnEmpty) -> Answer:
         """R7: an ICMP error or its absence, a name without an address, or nothing to do."""
@@ -199,6 +240,8 @@ class Client:
                 if self.plan.icmp_limited and not r.source.icmp.allow(self.env.now_ns):
                     return Silent(cause)
                 return Ended(Outcome.REFUSED, cause)
+            case OnEmpty.SILENT:
+                return Silent(cause)
 
     def _retransmit(self, r: Request, silent: Silent) -> Generator[Event, Any, Ended | Accepted]:
         """R8, R10: wait and send SYNs until one is answered, ICMP says unreachable, or time is up."""
@@ -230,6 +273,7 @@ class Client:
     def _be_served(self, r: Request, accepted: Accepted) -> Generator[Event, Any, Ended]:
         """Accepted: the first of the cut, the end of the work and the request's deadline settles it (R15)."""
         r.connected_ns, r.start_ns = accepted.connected_ns, accepted.start_ns
+        entry_power = self.nodes.power(r.entry)
         self.servers[r.server].accepted_clients += 1
         end = self._at(accepted.end_ns, Rank.COMPLETION, r)
         deadline = self._at(r.arrival_ns + int(self.plan.request_timeout_ns), Rank.DEADLINE, r)
@@ -238,12 +282,12 @@ class Client:
             fired = yield self.env.any_of([*settles, self.nodes.change])
             if any(event in fired for event in settles):
                 return accepted.settled(fired, end, deadline, self.env.now_ns)
-            ended = yield from self._over_lost_link(r, accepted, deadline)
+            ended = yield from self._over_lost_link(r, accepted, deadline, entry_power)
             if ended is not None:
                 return ended
 
     def _over_lost_link(
-        self, r: Request, accepted: Accepted, deadline: Event
+        self, r: Request, accepted: Accepted, deadline: Event, entry_power: int
     ) -> Generator[Event, Any, Ended | None]:
         """R18: some node changed. How the request ends behind a lost link; None once R15 holds (again)."""
         cut: Event | None = accepted.cut
@@ -251,7 +295,11 @@ class Client:
         while True:
             if self._client_gone(r):
                 return _CLIENT_GONE
-            answer_lost = answer_lost or accepted.power != self.servers[r.server].power
+            answer_lost = (
+                answer_lost
+                or accepted.power != self.servers[r.server].power
+                or entry_power != self.nodes.power(r.entry)
+            )
             answer: Event | None = None
             if not answer_lost and not self._link_lost(r):
                 if accepted.end_ns >= self.env.now_ns:

@@ -28,6 +28,7 @@ class Nodes:
         self.change: Event = env.event()
         self.changed = -1
         self._states = [NodeState.UP] * n_nodes
+        self._power = [0] * n_nodes
         self._rows = 0
 
     def _state(self, node: int) -> NodeState:
@@ -36,6 +37,10 @@ class Nodes:
     def down(self, node: int) -> bool:
         """Whether the node has no power."""
         return self._state(node) is NodeState.DOWN
+
+    def power(self, node: int) -> int:
+        """How often the node has lost its power (R20)."""
+        return self._power[node] if node >= 0 else 0
 
     def link_lost(self, source_node: int, server_node: int) -> bool:
         """Whether nothing gets from one node to the other."""
@@ -52,6 +57,7 @@ class Nodes:
             self._states[node] = NodeState(state)
             if self.down(node):
                 servers.lose_power(node)
+                self._power[node] += 1
             self.changed = node
             happened, self.change = self.change, self.env.event()
             happened.succeed()

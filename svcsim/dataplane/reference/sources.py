@@ -5,7 +5,7 @@ from __future__ import annotations
 from simpy.events import ProcessGenerator
 
 from svcsim.dataplane.contract import ICMP_BURST_NS, ICMP_COST_NS, ClientPlan, Rank, Resolve
-from svcsim.dataplane.reference.beliefs import Beliefs, pick
+from svcsim.dataplane.reference.beliefs import NO_VERSION, Beliefs, pick
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.rng import u32_at
 
@@ -32,7 +32,11 @@ class IcmpBucket:
 
 
 class Source:
-    """One source of one client; `held` is the server whose address it is pinned to, or NO_SERVER."""
+    """One source of one client.
+
+    `held` is the server whose address it is pinned to, or NO_SERVER; `held_version` the list it was picked
+    from, which is what a HELD source uses.
+    """
 
     def __init__(
         self, env: OrderedEnvironment, beliefs: Beliefs, client: int, plan: ClientPlan, number: int
@@ -44,16 +48,28 @@ class Source:
         self.number = number
         self.observer = int(plan.observer_of_source[number])
         self.node = int(plan.node_of_source[number])
+        self.entry = int(plan.entry_of_source[number])
+        self.view = int(plan.views[number])
         self.icmp = IcmpBucket()
         self.held = NO_SERVER
+        self.held_version = NO_VERSION
+        self._first = 0
+        self._uses = 0
         self._resolutions = 0
 
     def resolve(self) -> None:
         """Look the address up: resolution m of this source, m = 0, 1, ... (R12)."""
-        _, servers = self.beliefs.look(self.plan.resolver, self.plan.view)
+        self.held_version, servers = self.beliefs.look(self.plan.resolver, self.plan.view)
         u = u32_at(int(self.plan.resolve_key), self.number, self._resolutions)
         self._resolutions += 1
-        self.held = servers[pick(u, len(servers))] if servers else NO_SERVER
+        self._first, self._uses = pick(u, len(servers)), 0
+        self.held = servers[self._first] if servers else NO_SERVER
+
+    def rotate(self, servers: tuple[int, ...]) -> int:
+        """The next server of the held list (R6)."""
+        server = servers[(self._first + self._uses) % len(servers)]
+        self._uses += 1
+        return server
 
     def resolver(self) -> ProcessGenerator:
         """Process: the resolutions that a clock brings."""

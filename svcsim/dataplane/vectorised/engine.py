@@ -152,15 +152,17 @@ class VectorisedEngine:
         opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
         at_node = self._sv.node[opened[:, kernel.O_SERVER]] == node
         lost_power = at_node & (now == int(NodeState.DOWN))
+        forgotten = lost_power | ((opened[:, kernel.O_ENTRY] == node) & (now == int(NodeState.DOWN)))
         waiting = (opened[:, kernel.O_SETTLED] == 0) & (opened[:, kernel.O_CLIENT] != state.JOB_CLIENT)
         for place in np.flatnonzero(waiting).tolist():
             row = opened[place]
             if lost_power[place] or self._link_lost(row):
-                self._unanswered.append(links.Unanswered(row.copy(), answer_lost=bool(lost_power[place])))
+                self._unanswered.append(links.Unanswered(row.copy(), answer_lost=bool(forgotten[place])))
                 row[kernel.O_SETTLED] = 1
         if now == int(NodeState.DOWN):
             for one in self._unanswered:
-                one.answer_lost |= int(self._sv.node[one.row[kernel.O_SERVER]]) == node
+                on_its_way = (int(self._sv.node[one.row[kernel.O_SERVER]]), int(one.row[kernel.O_ENTRY]))
+                one.answer_lost |= node in on_its_way
             for row in opened[lost_power]:
                 self._sv.work[row[kernel.O_SERVER]] -= kernel.lost_work(row, at_ns)
             kept = opened[~lost_power]
@@ -236,7 +238,8 @@ class VectorisedEngine:
 
     def _link_lost(self, row: npt.NDArray[np.int64]) -> bool:
         flat = int(self._cl.source_at[row[kernel.O_CLIENT]] + row[kernel.O_SOURCE])
-        return bool(kernel.link_lost(self._sv, self._cl, flat, int(row[kernel.O_SERVER])))
+        entry, server = int(row[kernel.O_ENTRY]), int(row[kernel.O_SERVER])
+        return bool(kernel.link_lost(self._sv, self._cl, flat, entry, server))
 
     def ask(self, server: int, what: Ask) -> int:
         """Answer R16 or R19 as of the instant advanced to."""
@@ -332,7 +335,7 @@ class VectorisedEngine:
                 w[:, column] = wait[:, of_wait]
             if of_open is not None:
                 o[:, column] = opened[:, of_open]
-        table[:, 11:] = 0
+        table[:, 12:] = 0
         return _as_records(table)
 
     def _free_waits(self) -> npt.NDArray[np.bool_]:
@@ -537,6 +540,7 @@ _UNSETTLED: tuple[tuple[int | None, int | None], ...] = (
     (kernel.W_REQUEST, kernel.O_REQUEST),
     (kernel.W_SOURCE, kernel.O_SOURCE),
     (kernel.W_ARRIVAL, kernel.O_ARRIVAL),
+    (kernel.W_ENTRY, kernel.O_ENTRY),
     (kernel.W_OBSERVER, kernel.O_OBSERVER),
     (kernel.W_VERSION, kernel.O_VERSION),
     (kernel.W_SERVER, kernel.O_SERVER),
@@ -564,17 +568,27 @@ def _grown(array: Any, n: int) -> Any:
 def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, npt.NDArray[np.int64]]:
     """Client arrays, and the sorted (observer, view) pairs whose belief some client consults."""
     plans = plan.clients
+    none = np.empty(0, dtype=np.int32)
     keys: set[int] = set()
-    for c in plans:
-        keys.update(int(o) * plan.n_views + c.view for o in c.observer_of_source if o >= 0)
-        if c.resolver >= 0:
-            keys.add(c.resolver * plan.n_views + c.view)
+    observers = [np.where(c.entry_of_source >= 0, c.entry_of_source, c.observer_of_source) for c in plans]
+    entries = [range(plan.n_nodes) if c.targets >= 0 else range(0) for c in plans]
+    routed_by = [
+        (seen_by.astype(np.int64) * plan.n_views + c.views).tolist()
+        for c, seen_by in zip(plans, observers, strict=True)
+    ]
+    for c, seen_by, by, nodes in zip(plans, observers, routed_by, entries, strict=True):
+        keys.update(key for key, observer in zip(by, seen_by.tolist(), strict=True) if observer >= 0)
+        keys.update(o * plan.n_views + c.view for o in (*nodes, c.resolver) if o >= 0)
+        if c.targets >= 0:
+            keys.add(c.balancer * plan.n_views + c.targets)
     pairs = np.array(sorted(keys), dtype=np.int64)
     place = {int(key): k for k, key in enumerate(pairs)}
     sizes = [c.n_sources for c in plans]
     total = sum(sizes)
-    observer = np.concatenate([c.observer_of_source for c in plans] or [np.empty(0, np.int32)])
-    pair = [place.get(int(o) * plan.n_views + c.view, 0) for c in plans for o in c.observer_of_source]
+    pair = [place.get(key, 0) for by in routed_by for key in by]
+    entry_pair = [
+        place[o * plan.n_views + c.view] for c, nodes in zip(plans, entries, strict=True) for o in nodes
+    ]
     law = np.full((len(plans), max(len(plan.groups), 1)), -1, dtype=np.int32)
     for k, d in enumerate(draws):
         order = {value: i for i, value in enumerate(dict.fromkeys(d.services.values()))}
@@ -600,14 +614,26 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         resolve_key=column([c.resolve_key for c in plans], np.uint64),
         source_at=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
         n_sources=column(sizes),
-        observer=observer.astype(np.int32),
+        observer=np.concatenate(observers or [none]).astype(np.int32),
         pair=column(pair, np.int32),
         phase=np.concatenate([c.phase_ns for c in plans] or [state.empty_rows()]).astype(np.int64),
         icmp_tokens=np.full(total, ICMP_BURST_NS, dtype=np.int64),
         icmp_last=np.zeros(total, dtype=np.int64),
         target=np.full(total, -1, dtype=np.int32),
         resolves=np.zeros(total, dtype=np.int64),
-        node=np.concatenate([c.node_of_source for c in plans] or [np.empty(0, np.int32)]).astype(np.int32),
+        node=np.concatenate([c.node_of_source for c in plans] or [none]).astype(np.int32),
+        held=np.full(total, -1, dtype=np.int32),
+        first=np.zeros(total, dtype=np.int64),
+        uses=np.zeros(total, dtype=np.int64),
+        entry=np.concatenate([c.entry_of_source for c in plans] or [none]).astype(np.int32),
+        balancer=column([c.balancer for c in plans], np.int32),
+        target_pair=column(
+            [place[c.balancer * plan.n_views + c.targets] if c.targets >= 0 else -1 for c in plans], np.int32
+        ),
+        entry_at=np.concatenate(([0], np.cumsum([len(nodes) for nodes in entries]))).astype(np.int64),
+        entry_pair=column(entry_pair, np.int32),
+        entry_key=column([c.entry_key for c in plans], np.uint64),
+        rotates=column([int(c.rotates) for c in plans], np.int8),
         law=law,
     )
     return clients, pairs

@@ -18,6 +18,7 @@ import numpy as np
 
 from svcsim.compiled import compiled
 from svcsim.dataplane.contract import (
+    DROPPED,
     ON_SERVERS_NODE,
     Cause,
     NodeState,
@@ -103,17 +104,18 @@ _C_NONE, _C_STALE, _C_RESOLVER, _C_NOT_PROGRAMMED, _C_NO_ENDPOINT, _C_EARLY = (
     int(Cause.NO_ENDPOINT),
     int(Cause.READY_BEFORE_LISTENING),
 )
-_C_CUT, _C_OVERLOAD, _C_SLOW, _C_REUSED, _C_NOT_ROUTED, _C_NODE = (
+_C_CUT, _C_OVERLOAD, _C_SLOW, _C_REUSED, _C_NOT_ROUTED, _C_NODE, _C_DROP = (
     int(Cause.IN_FLIGHT_CUT),
     int(Cause.OVERLOAD),
     int(Cause.SLOW_SERVICE),
     int(Cause.IP_REUSED),
     int(Cause.NOT_ROUTED),
     int(Cause.NODE_LOST),
+    int(Cause.POLICY_DROP),
 )
 _UP, _DOWN = int(NodeState.UP), int(NodeState.DOWN)
-_R_NONE, _R_PINNED = int(Reach.NONE), int(Reach.PINNED)
-_E_REJECT, _E_NO_ADDRESS = int(OnEmpty.REJECT), int(OnEmpty.NO_ADDRESS)
+_R_NONE, _R_PINNED, _R_HELD = int(Reach.NONE), int(Reach.PINNED), int(Reach.HELD)
+_E_REJECT, _E_NO_ADDRESS, _E_SILENT = int(OnEmpty.REJECT), int(OnEmpty.NO_ADDRESS), int(OnEmpty.SILENT)
 _ONCE, _EVERY, _ON_FAILURE = int(Resolve.ONCE), int(Resolve.EVERY), int(Resolve.ON_FAILURE)
 _FULL_REJECT = int(QueueFull.REJECT)
 
@@ -135,8 +137,9 @@ K_WAIT, _K_RESOLVE, _K_JOB = 0, 1, 2
     W_OBSERVER,
     W_VERSION,
     W_NEXT,
-) = range(13)
-WAIT_COLUMNS = 13
+    W_ENTRY,
+) = range(14)
+WAIT_COLUMNS = 14
 
 # columns of the open table
 (
@@ -153,8 +156,9 @@ WAIT_COLUMNS = 13
     O_OBSERVER,
     O_VERSION,
     O_SETTLED,
-) = range(13)
-OPEN_COLUMNS = 13
+    O_ENTRY,
+) = range(14)
+OPEN_COLUMNS = 14
 
 # columns of the job table
 J_SERVER, J_AT, J_SERVICE, J_TIMEOUT, J_OUTCOME, J_END, J_DUE = range(7)
@@ -252,10 +256,11 @@ def finish(
         out.bits[0] = np.float64(end - row[O_ARRIVAL])
         place = out.bits.view(np.int64)[0] >> 46
         out.hist[client, max(place - (1023 << 6), 0)] += 1
-    elif outcome != _NOT_SENT and cl.resolve[client] == _ON_FAILURE and cl.reach[client] == _R_PINNED:
+    elif outcome != _NOT_SENT and cl.resolve[client] == _ON_FAILURE and cl.reach[client] >= _R_PINNED:
         # a time-out that was foreseen takes its place among the deadlines of its instant
         rank = _DEADLINE if outcome == _REQUEST_TIMEOUT else _COMPLETION
-        push(sc, ev, end, rank, client, request, _K_RESOLVE, row[O_SOURCE], row[O_SERVER])
+        held = row[O_SERVER] if cl.reach[client] == _R_PINNED else row[O_VERSION]
+        push(sc, ev, end, rank, client, request, _K_RESOLVE, row[O_SOURCE], held)
     if out.keep[0] == 2 or (out.keep[0] == 1 and outcome != _OK):
         record = out.rows[sc[OUT_SIZE]]
         sc[OUT_SIZE] += 1
@@ -263,15 +268,16 @@ def finish(
         record[1] = request
         record[2] = row[O_SOURCE]
         record[3] = row[O_ARRIVAL]
-        record[4] = row[O_OBSERVER]
-        record[5] = row[O_VERSION]
-        record[6] = row[O_SERVER]
-        record[7] = row[O_SYNS]
-        record[8] = row[O_CONNECTED]
-        record[9] = row[O_START]
-        record[10] = end
-        record[11] = outcome
-        record[12] = cause
+        record[4] = row[O_ENTRY]
+        record[5] = row[O_OBSERVER]
+        record[6] = row[O_VERSION]
+        record[7] = row[O_SERVER]
+        record[8] = row[O_SYNS]
+        record[9] = row[O_CONNECTED]
+        record[10] = row[O_START]
+        record[11] = end
+        record[12] = outcome
+        record[13] = cause
 
 
 @compiled
@@ -289,6 +295,7 @@ def give_up(
     record[O_SERVER] = row[W_SERVER]
     record[O_CONNECTED] = -1
     record[O_START] = -1
+    record[O_ENTRY] = row[W_ENTRY]
     record[O_OBSERVER] = row[W_OBSERVER]
     record[O_VERSION] = row[W_VERSION]
     row[W_NEXT] = sc[WAIT_FREE]
@@ -302,11 +309,39 @@ def _pick_pinned(cl: Any, rows: Any, client: Any, source: Any, m: Any, version: 
     flat = cl.source_at[client] + source
     low = rows.version_at[version] if version >= 0 else 0
     n = rows.version_at[version + 1] - low if version >= 0 else 0
+    cl.held[flat] = version
+    cl.uses[flat] = 0
     if n == 0:
         cl.target[flat] = -1
     else:
         u = u32_at(cl.resolve_key[client], source, m)
-        cl.target[flat] = rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))]
+        cl.first[flat] = np.int64((u * np.uint64(n)) >> np.uint64(32))
+        cl.target[flat] = rows.version_servers[low + cl.first[flat]]
+
+
+@compiled
+def _from_held(cl: Any, rows: Any, client: Any, flat: Any, u: Any) -> Any:
+    """R6: the server that word u, or the rotation, takes from the list a source holds; -1 without one."""
+    version = cl.held[flat]
+    low = rows.version_at[version] if version >= 0 else 0
+    n = rows.version_at[version + 1] - low if version >= 0 else 0
+    if n == 0:
+        return np.int64(-1)
+    if cl.rotates[client] == 1:
+        return np.int64(rows.version_servers[low + (cl.first[flat] + cl.uses[flat]) % n])
+    return np.int64(rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))])
+
+
+@compiled
+def _enter(cl: Any, rows: Any, client: Any, request: Any, j: Any) -> Any:
+    """R20: the node that a balancer picks for SYN j of a request, -1 from an empty list."""
+    version = rows.current[cl.target_pair[client]]
+    low = rows.version_at[version] if version >= 0 else 0
+    n = rows.version_at[version + 1] - low if version >= 0 else 0
+    if n == 0:
+        return np.int64(-1)
+    u = u32_at(cl.entry_key[client], request, j)
+    return np.int64(rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))])
 
 
 @compiled
@@ -452,14 +487,21 @@ def client_gone(sv: Any, cl: Any, flat: Any) -> Any:
 
 
 @compiled
-def link_lost(sv: Any, cl: Any, flat: Any, server: Any) -> Any:
-    """R18: whether nothing gets from a source to a server."""
+def _cut_off(sv: Any, a: Any, b: Any) -> Any:
+    """Whether nothing gets from one node to another, -1 for outside."""
+    return a != b and ((a >= 0 and sv.nodes[a] != _UP) or (b >= 0 and sv.nodes[b] != _UP))
+
+
+@compiled
+def link_lost(sv: Any, cl: Any, flat: Any, entry: Any, server: Any) -> Any:
+    """R18, R20: whether nothing gets from a source, by way of its entry if it has one, to a server."""
     a = cl.node[flat]
     b = sv.node[server]
-    on_one_node = a == b
-    if on_one_node or a == ON_SERVERS_NODE:
+    if a == ON_SERVERS_NODE:
         return False
-    return (a >= 0 and sv.nodes[a] != _UP) or (b >= 0 and sv.nodes[b] != _UP)
+    if entry >= 0:
+        return _cut_off(sv, a, entry) or _cut_off(sv, entry, b)
+    return _cut_off(sv, a, b)
 
 
 @compiled
@@ -513,8 +555,13 @@ def _syn(
         if cl.reach[client] == _R_NONE:
             outcome = _UNREACHABLE
             cause = _C_NOT_ROUTED
-        elif cl.reach[client] == _R_PINNED:
-            row[W_SERVER] = cl.target[flat]
+        elif cl.reach[client] >= _R_PINNED:
+            if cl.reach[client] == _R_PINNED:
+                row[W_SERVER] = cl.target[flat]
+            else:
+                row[W_VERSION] = cl.held[flat]
+                row[W_SERVER] = _from_held(cl, rows, client, flat, u)
+                cl.uses[flat] += 1
             if row[W_SERVER] < 0:
                 outcome = _DNS_FAILURE
                 cause = _empty_cause(sv, cl.view_id[client])
@@ -522,33 +569,51 @@ def _syn(
             else:
                 row[W_STICKY] = 1
         else:
-            version = rows.current[cl.pair[flat]]
-            row[W_OBSERVER] = cl.observer[flat]
-            row[W_VERSION] = version
-            low = rows.version_at[version] if version >= 0 else 0
-            n = rows.version_at[version + 1] - low if version >= 0 else 0
-            if n > 0:
-                row[W_SERVER] = rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))]
-                row[W_STICKY] = 1
+            pair = np.int64(cl.pair[flat])
+            if row[W_ENTRY] < 0:
+                row[W_ENTRY] = cl.entry[flat]
+                if cl.target_pair[client] >= 0:
+                    row[W_OBSERVER] = cl.balancer[client]
+                    row[W_VERSION] = rows.current[cl.target_pair[client]]
+                    row[W_ENTRY] = _enter(cl, rows, client, row[W_REQUEST], row[W_SYNS] - 1)
+            entry = row[W_ENTRY]
+            if cl.target_pair[client] >= 0:
+                pair = np.int64(-1)
+                if entry >= 0:
+                    pair = np.int64(cl.entry_pair[cl.entry_at[client] + entry])
+            if entry >= 0 and sc[NODES_AWAY] > 0 and _cut_off(sv, np.int64(cl.node[flat]), entry):
+                row[W_CAUSE] = _C_NODE
             else:
-                cause = _empty_cause(sv, cl.view_id[client])
-                if cl.on_empty[client] == _E_REJECT:
-                    if cl.icmp_limited[client] == 0 or _icmp_sent(cl, flat, t):
-                        outcome = _REFUSED
-                    else:
-                        row[W_CAUSE] = cause
-                elif cl.on_empty[client] == _E_NO_ADDRESS:
-                    outcome = _DNS_FAILURE
-                    row[W_SYNS] -= 1
+                version = np.int64(-1)
+                if pair >= 0:
+                    version = np.int64(rows.current[pair])
+                    row[W_OBSERVER] = entry if entry >= 0 else cl.observer[flat]
+                    row[W_VERSION] = version
+                low = rows.version_at[version] if version >= 0 else 0
+                n = rows.version_at[version + 1] - low if version >= 0 else 0
+                if n > 0:
+                    row[W_SERVER] = rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))]
+                    row[W_STICKY] = 1
+                elif version == DROPPED:
+                    row[W_CAUSE] = _C_DROP
                 else:
-                    outcome = _NOT_SENT
-                    cause = _C_NO_ENDPOINT
-                    row[W_SYNS] -= 1
+                    cause = _empty_cause(sv, cl.view_id[client])
+                    row[W_CAUSE] = cause
+                    if cl.on_empty[client] == _E_REJECT:
+                        if cl.icmp_limited[client] == 0 or _icmp_sent(cl, flat, t):
+                            outcome = _REFUSED
+                    elif cl.on_empty[client] == _E_NO_ADDRESS:
+                        outcome = _DNS_FAILURE
+                        row[W_SYNS] -= 1
+                    elif cl.on_empty[client] != _E_SILENT:
+                        outcome = _NOT_SENT
+                        cause = _C_NO_ENDPOINT
+                        row[W_SYNS] -= 1
     server = row[W_SERVER]
     if row[W_STICKY] == 1:
         state = sv.state[server]
-        stale = _C_RESOLVER if cl.reach[client] == _R_PINNED else _C_STALE
-        if sc[NODES_AWAY] > 0 and state != _UNBORN and link_lost(sv, cl, flat, server):
+        stale = _C_RESOLVER if cl.reach[client] >= _R_PINNED else _C_STALE
+        if sc[NODES_AWAY] > 0 and state != _UNBORN and link_lost(sv, cl, flat, row[W_ENTRY], server):
             row[W_CAUSE] = _C_NODE
         elif state == _LISTENING:
             service = work.wait_service[w, cl.law[client, sv.group[server]]]
@@ -565,6 +630,7 @@ def _syn(
                 record[O_START] = start
                 record[O_END] = start + service
                 record[O_DEADLINE] = row[W_ARRIVAL] + cl.request_timeout[client]
+                record[O_ENTRY] = row[W_ENTRY]
                 record[O_OBSERVER] = row[W_OBSERVER]
                 record[O_VERSION] = row[W_VERSION]
                 row[W_NEXT] = sc[WAIT_FREE]
@@ -607,7 +673,8 @@ def _heap_event(
     _pop(sc, ev)
     if kind == _K_RESOLVE:
         flat = cl.source_at[client] + a
-        if cl.target[flat] == b:
+        held = cl.target[flat] if cl.reach[client] == _R_PINNED else cl.held[flat]
+        if held == b:
             cl.resolves[flat] += 1
             _pick_pinned(cl, rows, client, a, cl.resolves[flat], rows.current[cl.resolver_pair[client]])
     elif kind == _K_JOB:
@@ -624,7 +691,7 @@ def _heap_event(
         cause = row[W_CAUSE]
         if rank == _COMPLETION:
             outcome = _UNREACHABLE
-            cause = _C_RESOLVER if cl.reach[client] == _R_PINNED else _C_STALE
+            cause = _C_RESOLVER if cl.reach[client] >= _R_PINNED else _C_STALE
         give_up(sc, cl, ev, work, out, a, t, outcome, cause)
 
 
@@ -667,6 +734,7 @@ def _job_event(
             record[O_START] = start
             record[O_END] = start + row[J_SERVICE]
             record[O_DEADLINE] = deadline
+            record[O_ENTRY] = -1
             record[O_OBSERVER] = -1
             record[O_VERSION] = -1
             _accepted(until, sc, sv, cl, ev, work, out)
@@ -791,7 +859,7 @@ def run_window(
         t_rows = min(t_truth, t_belief)
         if sc[RESOLVED] == 0 and t_rows > 0 and until > 0:
             for c in range(n_clients):
-                if cl.reach[c] == _R_PINNED:
+                if cl.reach[c] >= _R_PINNED:
                     for s in range(cl.n_sources[c]):
                         _pick_pinned(cl, rows, c, s, 0, rows.current[cl.resolver_pair[c]])
             sc[RESOLVED] = 1
@@ -842,7 +910,9 @@ def run_window(
         # a run of arrivals of one client, up to whatever else is next
         stop = min(t_rows, t_heap, until)
         reach = cl.reach[client]
-        pinned = reach == _R_PINNED
+        pinned = reach >= _R_PINNED
+        held = reach == _R_HELD
+        balanced = cl.target_pair[client] >= 0
         base = cl.source_at[client]
         n_sources = np.uint64(cl.n_sources[client])
         timeout = cl.request_timeout[client]
@@ -865,12 +935,23 @@ def run_window(
             flat = base + source
             server = np.int64(-1)
             version = np.int64(-1)
+            entry = np.int64(cl.entry[flat])
             if pinned:
                 if pulls:
                     _pull(sc, cl, rows, client, source, t)
                 server = np.int64(cl.target[flat])
+                if held:
+                    version = np.int64(cl.held[flat])
+                    server = _from_held(cl, rows, client, flat, route & LOW)
             elif reach != _R_NONE:
-                version = np.int64(rows.current[cl.pair[flat]])
+                pair = np.int64(cl.pair[flat])
+                if balanced:
+                    entry = _enter(cl, rows, client, first_request + i, 0)
+                    pair = np.int64(-1)
+                    if entry >= 0:
+                        pair = np.int64(cl.entry_pair[cl.entry_at[client] + entry])
+                if pair >= 0:
+                    version = np.int64(rows.current[pair])
                 if version >= 0:
                     low = rows.version_at[version]
                     n = rows.version_at[version + 1] - low
@@ -881,9 +962,11 @@ def run_window(
                 server >= 0
                 and sv.state[server] == _LISTENING
                 and sv.queue[sv.group[server]] < 0
-                and not (away and (client_gone(sv, cl, flat) or link_lost(sv, cl, flat, server)))
+                and not (away and (client_gone(sv, cl, flat) or link_lost(sv, cl, flat, entry, server)))
             ):
                 # the common case: accepted at once, unlimited places
+                if held:
+                    cl.uses[flat] += 1
                 group = sv.group[server]
                 service = sl.service[client, cl.law[client, group], i]
                 workers = sv.workers[group]
@@ -920,7 +1003,8 @@ def run_window(
                 record[O_START] = start
                 record[O_END] = end
                 record[O_DEADLINE] = t + timeout
-                record[O_OBSERVER] = -1 if pinned else cl.observer[flat]
+                record[O_ENTRY] = entry
+                record[O_OBSERVER] = -1 if pinned else (entry if entry >= 0 else cl.observer[flat])
                 record[O_VERSION] = version
                 _accepted(until, sc, sv, cl, ev, work, out)
                 i += 1
@@ -939,6 +1023,7 @@ def run_window(
                 row[W_FAIL_AT] = NEVER
                 row[W_DEADLINE] = t + min(cl.connect_timeout[client], timeout)
                 row[W_CAUSE] = _C_NONE
+                row[W_ENTRY] = -1
                 row[W_OBSERVER] = -1
                 row[W_VERSION] = -1
                 for k in range(work.wait_service.shape[1]):

@@ -27,8 +27,8 @@ Array = Any  # a NumPy array; kernels are typed by Numba from what they are give
 HIST_BINS = 64 * 64
 JOB_CLIENT = 1 << 31
 N_OUTCOMES = 12
-N_CAUSES = 12
-OUT_COLUMNS = 13
+N_CAUSES = 13
+OUT_COLUMNS = 14
 
 # places in the int64 array of scalars
 SCALARS = 16
@@ -84,6 +84,10 @@ class Clients(NamedTuple):
 
     icmp_tokens, icmp_last, target (server or -1), resolves (count), phase, node int64/int32 per source;
     pair int32 per source: place in `current` of what its observer believes; resolver_pair per client.
+    held int32 per source: the version it holds; first, uses int64: where its rotation began, how far it is.
+    entry int32 per source: the node it enters at, or -1. Per client: balancer int32; target_pair int32: place
+    in `current` of what its balancer believes, -1 without one; entry_pair int32 (flat): by node entered at,
+    place in `current` of what it believes, from entry_at[client] on; rotates int8.
     law int32 (n_clients, n_groups): which service-time law of the client's slot a group uses.
     """
 
@@ -110,6 +114,16 @@ class Clients(NamedTuple):
     target: Array
     resolves: Array
     node: Array
+    held: Array
+    first: Array
+    uses: Array
+    entry: Array
+    balancer: Array
+    target_pair: Array
+    entry_at: Array
+    entry_pair: Array
+    entry_key: Array
+    rotates: Array
     law: Array
 
 

@@ -66,10 +66,6 @@ def remark_service(service: Service, notes: Notes) -> None:
 
     if service.session_affinity == "ClientIP":
         remark("spec.sessionAffinity = ClientIP", "is not simulated yet: every connection picks anew")
-    if service.internal_traffic_policy == "Local":
-        remark("spec.internalTrafficPolicy = Local", "is not simulated yet: traffic goes to all nodes")
-    if service.external_traffic_policy == "Local":
-        remark("spec.externalTrafficPolicy = Local", "is not simulated yet: traffic goes to all nodes")
     if service.external_ips:
         remark("spec.externalIPs", "are not simulated yet: nothing arrives there")
     if "IPv6" in service.ip_families:

@@ -7,6 +7,7 @@ their mean is the integral of rate x (listed servers that do not accept) / liste
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -72,16 +73,25 @@ class _Accepting:
         self.from_ns[ordinal, server] = begin
         self.to_ns[ordinal, server] = end
 
-    def served(self, rates: Rates, source: Int64, server: Int64, begin: Int64, end: Int64) -> Float64:
+    def served(
+        self, rates: Rates, source: Int64, server: Int64, begin: Int64, end: Int64, entry: Int64 | None = None
+    ) -> Float64:
         """Expected requests in [begin, end) that the server accepts, element by element.
 
         source: the node of the source; what it would send without power, or over a lost link, is left out.
+        entry: the node that it enters at, -1 where it enters at none.
         """
         total = self._accepted(rates, server, begin, end)
         for span in self._away:
             assert self._server_node is not None
             node = self._server_node[server]
-            lost = np.flatnonzero(span.down(source) | span.link_lost(source, node))
+            off = span.down(source)
+            if entry is None:
+                off = off | span.link_lost(source, node)
+            else:
+                first = np.where(entry >= 0, entry, node)
+                off = off | span.link_lost(source, first) | span.link_lost(first, node)
+            lost = np.flatnonzero(off)
             a = np.clip(begin[lost], span.from_ns, span.to_ns)
             b = np.clip(end[lost], span.from_ns, span.to_ns)
             total[lost] -= self._accepted(rates, server[lost], a, b)
@@ -140,39 +150,123 @@ def expected_failures(
     return found
 
 
+@dataclass(frozen=True)
+class _Consulted:
+    """Which list which share of a client's requests is routed by, in [begin, end): arrays of one length.
+
+    node: of the source, entry: the node it enters at, -1 for none; failing: expected requests that no list
+    was consulted for, as there was no target.
+    """
+
+    node: Int64
+    entry: Int64
+    version: Int64
+    begin: Int64
+    end: Int64
+    share: Float64
+    failing: float = 0.0
+
+
+def _spells(beliefs: Beliefs, view: int, end_ns: int) -> tuple[Int64, Int64, Int64, Int64]:
+    """(observer, version, begin, end) of what every observer of a view held, from its first belief on."""
+    steps, version = beliefs.of(view)
+    end = np.full(len(steps.t), end_ns, dtype=np.int64)
+    same = steps.group[1:] == steps.group[:-1]
+    end[:-1][same] = steps.t[1:][same]
+    return steps.group, version, steps.t, end
+
+
+def _consulted(client: ClientPlan, rates: Rates, beliefs: Beliefs, lists: Lists) -> _Consulted:
+    """The lists that a client's sources are routed by."""
+    if client.targets >= 0:
+        return _behind_balancer(client, rates, beliefs, lists)
+    routed_by = np.where(client.entry_of_source >= 0, client.entry_of_source, client.observer_of_source)
+    kinds = np.stack((client.views, routed_by, client.node_of_source, client.entry_of_source)).astype(
+        np.int64
+    )
+    kinds, sources = np.unique(kinds, axis=1, return_counts=True)
+    parts = []
+    for (view, observer, node, entry), n in zip(kinds.T.tolist(), sources.tolist(), strict=True):
+        observers, version, begin, end = _spells(beliefs, view, rates.end_ns)
+        own = (observers == observer) & (end > begin)
+        k = int(own.sum())
+        parts.append(
+            (
+                np.full(k, node),
+                np.full(k, entry),
+                version[own],
+                begin[own],
+                end[own],
+                np.full(k, n / client.n_sources),
+            )
+        )
+    node, entry, version, begin, end, share = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _Consulted(node, entry, version, begin, end, share)
+
+
+def _behind_balancer(client: ClientPlan, rates: Rates, beliefs: Beliefs, lists: Lists) -> _Consulted:
+    """What the nodes believe that a load balancer sends to, in the shares it does (R20)."""
+    observers, version, begin, end = _spells(beliefs, client.targets, rates.end_ns)
+    own = (observers == client.balancer) & (end > begin)
+    version, begin, end = version[own], begin[own], end[own]
+    size = lists.size[version]
+    empty = size == 0
+    failing = float((rates.until(end[empty]) - rates.until(begin[empty])).sum())
+    node = np.concatenate(
+        [lists.servers[lists.at[v] : lists.at[v] + n] for v, n in zip(version, size, strict=True)]
+        or [np.empty(0, dtype=np.int64)]
+    )
+    begin, end, share = (
+        np.repeat(begin, size),
+        np.repeat(end, size),
+        np.repeat(1.0 / np.maximum(size, 1), size),
+    )
+    at, held, held_from, held_to = _spells(beliefs, client.view, rates.end_ns)
+    first, last = np.searchsorted(at, node), np.searchsorted(at, node, side="right")
+    times = last - first
+    row = np.repeat(first, times) + np.arange(int(times.sum())) - np.repeat(np.cumsum(times) - times, times)
+    begin = np.maximum(np.repeat(begin, times), held_from[row])
+    end = np.minimum(np.repeat(end, times), held_to[row])
+    use = end > begin
+    outside = np.full(int(use.sum()), int(client.node_of_source[0]), dtype=np.int64)
+    return _Consulted(
+        outside,
+        np.repeat(node, times)[use],
+        held[row][use],
+        begin[use],
+        end[use],
+        np.repeat(share, times)[use],
+        failing,
+    )
+
+
 def _believing(
     client: ClientPlan, rates: Rates, accepting: _Accepting, beliefs: Beliefs, lists: Lists
 ) -> float:
     """Sweep over what each observer of the client held."""
-    sources = np.bincount(client.observer_of_source)
-    steps, version = beliefs.of(client.view)
-    observer, begin = steps.group, steps.t
-    end = np.full(len(begin), rates.end_ns, dtype=np.int64)
-    same = observer[1:] == observer[:-1]
-    end[:-1][same] = begin[1:][same]
-    share = np.zeros(len(begin))
-    routes = observer < len(sources)
-    share[routes] = sources[observer[routes]] / client.n_sources
-    use = (share > 0) & (end > begin)
-    version, begin, end, share = version[use], begin[use], end[use], share[use]
-    mass = (rates.until(end) - rates.until(begin)) * share
+    rows = _consulted(client, rates, beliefs, lists)
+    mass = (rates.until(rows.end) - rates.until(rows.begin)) * rows.share
     unheard = rates.total - float(mass.sum())
-    node_of = np.full(len(sources), -1, dtype=np.int64)
-    node_of[client.observer_of_source] = client.node_of_source
-    node = node_of[observer[use]]
-    mass -= accepting.unsent(rates, node, begin, end) * share
+    mass -= accepting.unsent(rates, rows.node, rows.begin, rows.end) * rows.share
+    empty = lists.size[rows.version] == 0
     failing = 0.0
-    empty = lists.size[version] == 0
     if client.on_empty != OnEmpty.NOT_SENT:
         failing += unheard + float(mass[empty].sum())
-    node, version, begin, end, share, mass = (
-        node[~empty],
-        version[~empty],
-        begin[~empty],
-        end[~empty],
-        share[~empty],
-        mass[~empty],
-    )
+    return max(failing + _unserved(rows, mass, ~empty, rates, accepting, lists), 0.0)
+
+
+def _unserved(
+    rows: _Consulted,
+    mass: Float64,
+    use: npt.NDArray[np.bool_],
+    rates: Rates,
+    accepting: _Accepting,
+    lists: Lists,
+) -> float:
+    """Expected requests of `mass`, by rows, that meet a server of their list that does not accept."""
+    failing = 0.0
+    node, entry, version = rows.node[use], rows.entry[use], rows.version[use]
+    begin, end, share, mass = rows.begin[use], rows.end[use], rows.share[use], mass[use]
     size = lists.size[version]
     edges = np.searchsorted(np.cumsum(size), np.arange(_CHUNK, int(size.sum()) + _CHUNK, _CHUNK)) + 1
     low = 0
@@ -183,10 +277,12 @@ def _believing(
         pair = np.repeat(np.arange(len(n)), n)
         offset = np.arange(len(pair)) - np.repeat(np.cumsum(n) - n, n)
         server = lists.servers[lists.at[version[part]][pair] + offset]
-        served = accepting.served(rates, node[part][pair], server, begin[part][pair], end[part][pair])
+        served = accepting.served(
+            rates, node[part][pair], server, begin[part][pair], end[part][pair], entry[part][pair]
+        )
         served *= (share[part] / np.maximum(n, 1))[pair]
         failing += float(mass[part].sum()) - float(served.sum())
-    return max(failing, 0.0)
+    return failing
 
 
 def _pinned(client: ClientPlan, rates: Rates, accepting: _Accepting, beliefs: Beliefs, lists: Lists) -> float:
@@ -208,7 +304,22 @@ def _pinned(client: ClientPlan, rates: Rates, accepting: _Accepting, beliefs: Be
     same = source[1:] == source[:-1]
     end[:-1][same] = begin[1:][same]
     version, _ = beliefs.held(client.view, np.full(len(source), client.resolver), begin)
-    size = np.where(version >= 0, lists.size[version], 0)
+    size = lists.size[version]
+    if client.reach == Reach.HELD:
+        node = client.node_of_source.astype(np.int64)[source]
+        use = end > begin
+        rows = _Consulted(
+            node[use],
+            np.full(int(use.sum()), -1, dtype=np.int64),
+            version[use],
+            begin[use],
+            end[use],
+            np.full(int(use.sum()), 1 / n),
+        )
+        mass = (rates.until(rows.end) - rates.until(rows.begin)) * rows.share
+        mass -= accepting.unsent(rates, rows.node, rows.begin, rows.end) * rows.share
+        empty = lists.size[rows.version] == 0
+        return float(mass[empty].sum()) + _unserved(rows, mass, ~empty, rates, accepting, lists)
     draw = _u32_at(client.resolve_key, source, number)
     has = size > 0
     pick = (draw[has] * size[has].astype(np.uint64)) >> np.uint64(32)

@@ -42,6 +42,10 @@ class Labels:
             for observer, name in watchers.items():
                 observers[observer] = name
         observers[topology.self_observer] = "pod itself"
+        for observer, view in topology.balancers.items():
+            observers[observer] = f"{view.service.key if view.service else view.target} load balancer"
+        for observer, name in topology.caches.items():
+            observers[observer] = name
         self.observers = np.array(observers, dtype=object)
 
 

@@ -36,6 +36,8 @@ class Stage(IntEnum):
     SERVICE = 11
     NETWORK = 12
     NODE = 13
+    POLICY = 14
+    LOAD_BALANCER = 15
 
 
 STAGE_NAMES = (
@@ -53,6 +55,8 @@ STAGE_NAMES = (
     "service",
     "network",
     "node",
+    "policy",
+    "loadBalancer",
 )
 """The stages as tables and scenario keys spell them."""
 

@@ -57,7 +57,10 @@ class Steps:
 
 @dataclass(frozen=True, kw_only=True)
 class Lists:
-    """Versions laid end to end: servers of v are servers[at[v] : at[v] + size[v]]."""
+    """Versions laid end to end: servers of v are servers[at[v] : at[v] + size[v]].
+
+    The last two places of `at` and `size` are empty lists: -1 is no version, -2 DROPPED (R21).
+    """
 
     servers: Int64
     at: Int64
@@ -68,6 +71,7 @@ class Lists:
         """The versions of a run."""
         size = np.array([len(v) for v in histories.versions], dtype=np.int64)
         servers = np.concatenate([*histories.versions, np.empty(0, dtype=np.int32)]).astype(np.int64)
+        size = np.append(size, (0, 0))
         return cls(servers=servers, at=np.cumsum(size) - size, size=size)
 
 

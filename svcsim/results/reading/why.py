@@ -34,6 +34,7 @@ for _cause, _stage in (
     (Cause.IP_REUSED, Stage.RESOLVER),
     (Cause.NOT_ROUTED, Stage.NETWORK),
     (Cause.NODE_LOST, Stage.NODE),
+    (Cause.POLICY_DROP, Stage.POLICY),
 ):
     _STAGE_OF_CAUSE[_cause] = _stage
 
@@ -49,6 +50,7 @@ _RULE_OF_CAUSE = {
     Cause.IP_REUSED: "R10",
     Cause.NOT_ROUTED: "R6",
     Cause.NODE_LOST: "R18",
+    Cause.POLICY_DROP: "R21",
 }
 
 
@@ -103,15 +105,27 @@ def reasons(
             state[rows][~has], true_ns[rows][~has] = since.at(last[~has])
         if client.reach == Reach.BELIEF:
             observer = own["observer"].astype(np.int64)
-            chosen, since_ns = _choice(own, client, beliefs, lists)
-            believed[rows] = since_ns
             stale = np.isin(own["cause"], _STALE) & has
-            stage[rows][stale] = pipeline.stage_of_removal(
-                client.view, server[stale], observer[stale], chosen[stale]
-            )
             late = own["cause"] == int(Cause.NOT_YET_PROGRAMMED)
-            stage[rows][late] = pipeline.stage_of_fill(client.view, observer[late], chosen[late])
-        elif client.reach == Reach.PINNED:
+            balanced = (observer == client.balancer) & (observer >= 0)
+            for view in np.unique(client.views).tolist():
+                its = (client.views[own["source"]] == view) & ~balanced
+                chosen, since_ns = _choice(own[its], client, view, beliefs, lists)
+                believed[rows][its] = since_ns
+                stage[rows][its & stale] = pipeline.stage_of_removal(
+                    view, server[its & stale], observer[its & stale], chosen[stale[its]]
+                )
+                stage[rows][its & late] = pipeline.stage_of_fill(
+                    view, observer[its & late], chosen[late[its]]
+                )
+            if balanced.any():
+                targets = client.targets if client.targets >= 0 else client.view
+                _, believed[rows][balanced] = _choice(own[balanced], client, targets, beliefs, lists)
+                stage[rows][balanced & (stale | late)] = Stage.LOAD_BALANCER
+            if client.targets >= 0:
+                # the node says so in its health check: the balancer had not heard it yet
+                stage[rows][own["cause"] == int(Cause.POLICY_DROP)] = Stage.LOAD_BALANCER
+        elif client.reach in (Reach.PINNED, Reach.HELD):
             believed[rows] = _resolved(own, client)
     return Reasons(stage=stage, believed_ns=believed, state=state, true_ns=true_ns)
 
@@ -123,22 +137,24 @@ def _last_syn(own: Records, client: ClientPlan) -> Int64:
     return last
 
 
-def _choice(own: Records, client: ClientPlan, beliefs: Beliefs, lists: Lists) -> tuple[Int64, Int64]:
-    """(instant, believed since) of the last list consulted by each request.
+def _choice(
+    own: Records, client: ClientPlan, view: int, beliefs: Beliefs, lists: Lists
+) -> tuple[Int64, Int64]:
+    """(instant, believed since) of the last list of a view consulted by each request.
 
     A SYN that found a server sticks to it, so with a server that is the first SYN that met a list with one;
     without a server it is the last SYN (R8).
     """
     observer = own["observer"].astype(np.int64)
     chosen = np.where(own["server"] >= 0, own["arrival_ns"], _last_syn(own, client))
-    version, since = beliefs.held(client.view, observer, chosen)
+    version, since = beliefs.held(view, observer, chosen)
     for k, wait in enumerate(client.ladder_ns.tolist()):
-        size = np.where(version >= 0, lists.size[version], 0) if len(lists.size) else np.zeros(len(own))
+        size = lists.size[version]
         empty = np.flatnonzero((own["server"] >= 0) & (size == 0) & (own["syns"] > k + 1))
         if not len(empty):
             break
         chosen[empty] = own["arrival_ns"][empty] + wait
-        version[empty], since[empty] = beliefs.held(client.view, observer[empty], chosen[empty])
+        version[empty], since[empty] = beliefs.held(view, observer[empty], chosen[empty])
     return chosen, since
 
 

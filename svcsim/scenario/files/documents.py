@@ -25,7 +25,15 @@ from svcsim.scenario.events import (
     Unready,
     Upgrade,
 )
-from svcsim.scenario.model import Client, Cluster, KubeProxy, Node, VanishedIP, WorkloadBehaviour
+from svcsim.scenario.model import (
+    Client,
+    Cluster,
+    KubeProxy,
+    LoadBalancer,
+    Node,
+    VanishedIP,
+    WorkloadBehaviour,
+)
 
 if TYPE_CHECKING:
     from svcsim.scenario.scenario import Scenario
@@ -92,6 +100,19 @@ def _vanished_ip_document(vanished: VanishedIP) -> dict[str, Any]:
     return {"then": vanished.then, "after": format_duration(vanished.after_ns), "reuse": reuse}
 
 
+def _load_balancer_document(balancer: LoadBalancer) -> dict[str, Any]:
+    found: dict[str, Any] = {"preset": balancer.preset, "targets": balancer.targets}
+    if balancer.check is not None:
+        found["check"] = balancer.check
+    if balancer.interval_ns is not None:
+        found["interval"] = format_duration(balancer.interval_ns)
+    if balancer.unhealthy_after is not None:
+        found["unhealthyAfter"] = balancer.unhealthy_after
+    if balancer.healthy_after is not None:
+        found["healthyAfter"] = balancer.healthy_after
+    return found
+
+
 def cluster_document(cluster: Cluster) -> dict[str, Any]:
     """Return a cluster as `cluster` has it, without its lag."""
     found = {
@@ -110,6 +131,13 @@ def cluster_document(cluster: Cluster) -> dict[str, Any]:
         found["otherServices"] = {
             "count": cluster.other_services,
             "endpoints": cluster.endpoints_per_other,
+        }
+    if cluster.load_balancer != usual.load_balancer:
+        found["loadBalancer"] = _load_balancer_document(cluster.load_balancer)
+    if cluster.dns != usual.dns:
+        found["dns"] = {
+            "ttl": format_duration(cluster.dns.ttl_ns),
+            "cache": format_duration(cluster.dns.cache_ns),
         }
     if cluster.node_monitor_grace_period_ns is not None:
         found["nodeMonitorGracePeriod"] = format_duration(cluster.node_monitor_grace_period_ns)
@@ -166,6 +194,10 @@ def client_document(client: Client) -> dict[str, Any]:
         found["resolve"] = {"every": format_duration(client.resolve_every_ns or 0)}
     elif client.resolve is not None:
         found["resolve"] = client.resolve
+    if client.pick is not None:
+        found["pick"] = client.pick
+    if client.entry is not None:
+        found["entry"] = client.entry
     found["arrivals"] = client.arrivals
     found["timeout"] = {
         "connect": _limit(client.connect_timeout_ns),

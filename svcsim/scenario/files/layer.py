@@ -6,17 +6,19 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from svcsim.scenario.model import MAX_NODES, MAX_SOURCES
+from svcsim.scenario.model import MAX_NODES, MAX_SOURCES, PRESETS, VIAS
 
 __all__ = [
     "ClientFile",
     "ClusterFile",
     "CpuFile",
+    "DnsFile",
     "EndpointSliceFile",
     "EventFile",
     "KubeProxyFile",
     "LagFile",
     "LameDuckFile",
+    "LoadBalancerFile",
     "NodeFile",
     "OtherServicesFile",
     "ProbeFile",
@@ -129,6 +131,7 @@ class LagFile(_File, kw_only=True, frozen=True):
     teardown: Law | UnsetType = UNSET
     stop: Law | UnsetType = UNSET
     reconnect: Law | UnsetType = UNSET
+    load_balancer: Law | UnsetType = UNSET
     load: Law | UnsetType = UNSET
 
 
@@ -146,6 +149,24 @@ class EndpointSliceFile(_File, kw_only=True, frozen=True):
     batch_period: Duration | UnsetType = UNSET
 
 
+class LoadBalancerFile(_File, kw_only=True, frozen=True):
+    """What load balancers send to, and how they check it."""
+
+    preset: Annotated[str, _meta("one of " + ", ".join(PRESETS), enum=list(PRESETS))] | UnsetType = UNSET
+    targets: Literal["nodes", "pods"] | UnsetType = UNSET
+    check: Literal["healthz", "node-port"] | UnsetType = UNSET
+    interval: Duration | UnsetType = UNSET
+    unhealthy_after: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+    healthy_after: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
+
+
+class DnsFile(_File, kw_only=True, frozen=True):
+    """How long answers are kept, by a client and by a cache before it."""
+
+    ttl: Duration | UnsetType = UNSET
+    cache: Duration | UnsetType = UNSET
+
+
 class ClusterFile(
     _File,
     kw_only=True,
@@ -157,6 +178,7 @@ class ClusterFile(
         "node_monitor_grace_period": "nodeMonitorGracePeriod",
         "endpoint_slice": "endpointSlice",
         "other_services": "otherServices",
+        "load_balancer": "loadBalancer",
     },
 ):
     """The cluster that the manifests run in."""
@@ -175,6 +197,8 @@ class ClusterFile(
     node_monitor_grace_period: Duration | UnsetType = UNSET
     endpoint_slice: EndpointSliceFile | UnsetType = UNSET
     other_services: OtherServicesFile | UnsetType = UNSET
+    load_balancer: LoadBalancerFile | UnsetType = UNSET
+    dns: DnsFile | UnsetType = UNSET
     lag: LagFile | UnsetType = UNSET
 
 
@@ -242,9 +266,7 @@ class ClientFile(_File, kw_only=True, frozen=True, rename={"origin": "from", "ho
 
     name: Name
     to: Key
-    via: Annotated[
-        str, _meta("one of loopback, pod-ip, cluster-ip", enum=["loopback", "pod-ip", "cluster-ip"])
-    ]
+    via: Annotated[str, _meta("one of " + ", ".join(VIAS), enum=list(VIAS))]
     rate: Rate
     port: (
         Annotated[int, Meta(ge=1, le=65535)] | Annotated[str, Meta(min_length=1, max_length=63)] | UnsetType
@@ -255,6 +277,8 @@ class ClientFile(_File, kw_only=True, frozen=True, rename={"origin": "from", "ho
     origin: Annotated[str, _meta("nodes, outside, node:NAME or zone:NAME", minLength=1)] | UnsetType = UNSET
     sources: Annotated[int, Meta(ge=1, le=MAX_SOURCES)] | UnsetType = UNSET
     host_network: bool | UnsetType = UNSET
+    pick: Literal["first", "random", "rotate"] | UnsetType = UNSET
+    entry: Annotated[str, _meta("any, own, node:NAME or zone:NAME", minLength=1)] | UnsetType = UNSET
 
 
 class EventFile(

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from msgspec import UNSET
 
 from svcsim.scenario.defaults import default
 from svcsim.scenario.files.layer import ClientFile, ResolveFile, TimeoutFile
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
-from svcsim.scenario.model import NOT_YET_VIA, VIAS, Client, Cluster, Resolve, Via
+from svcsim.scenario.model import FROM_OUTSIDE, NOT_YET_VIA, VIAS, Client, Cluster, Resolve, Via
 from svcsim.scenario.resolve.lookup import Lookup
 from svcsim.scenario.resolve.values import limit_ns, positive_ns, rate_per_s
 
-__all__ = ["resolve_clients"]
+__all__ = ["OF_OWNERS", "resolve_clients"]
+
+OF_OWNERS = ("loopback", "pod-ip")
+"""The ways that lead to a workload's pods without a Service, too."""
 
 
 def _via(text: str, where: Where) -> Via:
@@ -40,8 +44,9 @@ def _timeouts(file: ClientFile, where: Where) -> tuple[int | None, int | None]:
     return usual["connect"], usual["request"]
 
 
-def _origin(text: str, cluster: Cluster, where: Where) -> str:
-    if text in ("nodes", "outside"):
+def _place(text: str, cluster: Cluster, where: Where, words: tuple[str, str]) -> str:
+    """Return where a client is, or enters: one of two words, node:NAME or zone:NAME."""
+    if text in words:
         return text
     nodes = [node.name for node in cluster.nodes]
     zones = list(dict.fromkeys(node.zone for node in cluster.nodes if node.zone is not None))
@@ -60,14 +65,17 @@ def _origin(text: str, cluster: Cluster, where: Where) -> str:
         return f"node:{text}"
     if text in zones:
         return f"zone:{text}"
-    known = ["nodes", "outside", *nodes, *zones]
+    known = [*words, *nodes, *zones]
     raise where.error(
-        text, f"must be nodes, outside, a node or a zone: {one_of(known[2:])}{did_you_mean(text, known)}"
+        text,
+        f"must be {words[0]}, {words[1]}, a node or a zone: {one_of(known[2:])}{did_you_mean(text, known)}",
     )
 
 
-def _scope(origin: str, cluster: Cluster) -> int:
-    """Return how many nodes a client's sources are spread over; one outside."""
+def _scope(origin: str, entry: str | None, cluster: Cluster) -> int:
+    """Return how many nodes a client's sources are spread over; outside, how many they enter at, or one."""
+    if origin == "outside" and entry is not None:
+        origin = {"any": "nodes"}.get(entry, entry)
     if origin == "nodes":
         return len(cluster.nodes)
     if origin.startswith("zone:"):
@@ -77,23 +85,30 @@ def _scope(origin: str, cluster: Cluster) -> int:
 
 def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) -> Client:
     via = _via(file.via, where / "via")
-    resolve: Resolve | None = default("clients.resolve") if via == "pod-ip" else None
-    every_ns = None
+    resolve: Resolve | None = {"pod-ip": default("clients.resolve"), "headless": "every"}.get(via)
+    every_ns = cluster.dns.ttl_ns if via == "headless" else None
     if file.resolve is not UNSET:
-        if via != "pod-ip":
+        if resolve is None:
             here = where / "resolve"
-            raise here.problem(f"{here} has no meaning with via: {via}; it goes with via: pod-ip")
+            raise here.problem(
+                f"{here} has no meaning with via: {via}; it goes with via: pod-ip and via: headless"
+            )
+        every_ns = None
         if isinstance(file.resolve, ResolveFile):
             resolve, every_ns = "every", positive_ns(file.resolve.every, where / "resolve" / "every")
         else:
             resolve = file.resolve
     connect_ns, request_ns = _timeouts(file, where / "timeout")
-    origin = _origin(
-        default("clients.from") if file.origin is UNSET else file.origin, cluster, where / "from"
+    usual = "outside" if via in FROM_OUTSIDE else default("clients.from")
+    origin = _place(
+        usual if file.origin is UNSET else file.origin, cluster, where / "from", ("nodes", "outside")
     )
+    entry = _only_with("node-port", via, file.entry, default("clients.entry"), where / "entry")
+    if entry is not None:
+        entry = _place(entry, cluster, where / "entry", ("any", "own"))
     return Client(
         name=file.name,
-        to=lookup.one(file.to, where / "to", services=True, owners=via != "cluster-ip"),
+        to=lookup.one(file.to, where / "to", services=True, owners=via in OF_OWNERS),
         via=via,
         rate_per_s=rate_per_s(file.rate, where / "rate"),
         port=None if file.port is UNSET else file.port,
@@ -103,9 +118,20 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         connect_timeout_ns=connect_ns,
         request_timeout_ns=request_ns,
         origin=origin,
-        sources=_scope(origin, cluster) if file.sources is UNSET else file.sources,
+        sources=_scope(origin, entry, cluster) if file.sources is UNSET else file.sources,
         host_network=default("clients.hostNetwork") if file.host_network is UNSET else file.host_network,
+        pick=_only_with("headless", via, file.pick, default("clients.pick"), where / "pick"),
+        entry=entry,
     )
+
+
+def _only_with(of: Via, via: Via, written: Any, usual: Any, where: Where) -> Any:
+    """Return a key's value, None where another way leaves it without meaning."""
+    if via == of:
+        return usual if written is UNSET else written
+    if written is not UNSET:
+        raise where.problem(f"{where} has no meaning with via: {via}; it goes with via: {of}")
+    return None
 
 
 def resolve_clients(

@@ -14,8 +14,10 @@ from svcsim.kube.quantities import parse_quantity
 from svcsim.scenario.defaults import LAG_KEYS, default_law
 from svcsim.scenario.files.layer import (
     ClusterFile,
+    DnsFile,
     KubeProxyFile,
     LagFile,
+    LoadBalancerFile,
     NodeFile,
     ReuseFile,
     VanishedIPFile,
@@ -23,7 +25,17 @@ from svcsim.scenario.files.layer import (
 from svcsim.scenario.files.place import Where, did_you_mean
 from svcsim.scenario.files.typed import typed
 from svcsim.scenario.frozen import FrozenMap
-from svcsim.scenario.model import MAX_CORES, Cluster, KubeProxy, Node, VanishedIP, named_nodes
+from svcsim.scenario.model import (
+    MAX_CORES,
+    PRESETS,
+    Cluster,
+    Dns,
+    KubeProxy,
+    LoadBalancer,
+    Node,
+    VanishedIP,
+    named_nodes,
+)
 from svcsim.scenario.resolve.kubefiles import nodes_from_file, proxy_settings_from_file
 from svcsim.scenario.resolve.values import kernel, kubernetes_minor, law, positive_ns, span_ns
 
@@ -115,6 +127,36 @@ def _vanished_ip(file: VanishedIPFile | UnsetType, where: Where) -> VanishedIP:
     )
 
 
+def _load_balancer(file: LoadBalancerFile | UnsetType, where: Where) -> LoadBalancer:
+    usual = LoadBalancer()
+    if file is UNSET:
+        return usual
+    preset = usual.preset if file.preset is UNSET else file.preset
+    if preset not in PRESETS:
+        known = tuple(PRESETS)
+        raise (where / "preset").error(
+            preset, f"must be one of {', '.join(known)}{did_you_mean(preset, known)}"
+        )
+    return LoadBalancer(
+        preset=preset,
+        targets=usual.targets if file.targets is UNSET else file.targets,
+        check=None if file.check is UNSET else file.check,
+        interval_ns=None if file.interval is UNSET else positive_ns(file.interval, where / "interval"),
+        unhealthy_after=None if file.unhealthy_after is UNSET else file.unhealthy_after,
+        healthy_after=None if file.healthy_after is UNSET else file.healthy_after,
+    )
+
+
+def _dns(file: DnsFile | UnsetType, where: Where) -> Dns:
+    usual = Dns()
+    if file is UNSET:
+        return usual
+    return Dns(
+        ttl_ns=usual.ttl_ns if file.ttl is UNSET else positive_ns(file.ttl, where / "ttl"),
+        cache_ns=usual.cache_ns if file.cache is UNSET else span_ns(file.cache, where / "cache"),
+    )
+
+
 def resolve_cluster(
     file: ClusterFile | UnsetType, *, base: Path | None, where: Where, warnings: list[str]
 ) -> Cluster:
@@ -134,6 +176,8 @@ def resolve_cluster(
         if file.other_services.endpoints is not UNSET:
             each = file.other_services.endpoints
     return Cluster(
+        load_balancer=_load_balancer(file.load_balancer, where / "loadBalancer"),
+        dns=_dns(file.dns, where / "dns"),
         other_services=count,
         endpoints_per_other=each,
         max_endpoints_per_slice=most,

@@ -1,0 +1,235 @@
+"""Traffic policies as tables of packet flows, load balancers' checks, aliases, and a cache before the DNS."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import svcsim
+from svcsim.controlplane.downstream import Checks
+from svcsim.controlplane.topology import Topology
+from svcsim.dataplane.contract import Cause, Outcome
+from svcsim.scenario import LoadBalancer
+from svcsim.simulation import run_replication
+from tests.controlplane.stories import CONSTANT, deployment, service
+
+PROBED = {"readinessProbe": {"httpGet": {"path": "/", "port": 80}, "periodSeconds": 1}}
+
+
+def flows(client: dict, *, spec: dict, events: list | None = None, **changes) -> np.ndarray:
+    """The requests of one client of a Service `web`, one pod on each of two nodes of three (by default)."""
+    manifests = changes.pop("manifests", [deployment(2, container=PROBED), service(**spec)])
+    cluster = {
+        "nodes": 3,
+        "lag": {**CONSTANT, "loadBalancer": {"constant": "0s"}},
+        **changes.pop("cluster", {}),
+    }
+    document = {
+        "manifests": manifests,
+        "duration": "60s",
+        "cluster": cluster,
+        "workloads": {"deployment/web": {"serviceTime": "1ms"}},
+        "clients": [{"name": "c", "to": "service/web", "rate": "100/s", "arrivals": "constant", **client}],
+        "events": events or [],
+        **changes,
+    }
+    top = Topology.of(svcsim.parse_scenario(json.dumps(document)))
+    run = run_replication(top, seed=1, replication=0, keep_requests=True)
+    other = run_replication(top, seed=1, replication=0, engine="reference", keep_requests=True)
+    assert run.requests is not None
+    assert np.array_equal(run.requests, other.requests)
+    return run
+
+
+def fate(requests: np.ndarray) -> set[str]:
+    return {
+        f"{Outcome(int(o)).name} {Cause(int(c)).name}"
+        for o, c in zip(requests["outcome"], requests["cause"], strict=True)
+    } - {"OPEN NONE"}
+
+
+def where(run) -> list[int]:
+    """The node of each pod at the start."""
+    return [pod.node for pod in run.control.pods if pod.created_ns < 0]
+
+
+TYPE = {"type": "LoadBalancer"}
+ETP = {"type": "LoadBalancer", "externalTrafficPolicy": "Local"}
+ITP = {"internalTrafficPolicy": "Local"}
+
+
+@pytest.mark.parametrize(
+    ("client", "spec", "with_pod", "without_pod"),
+    [
+        # way, policy: what a node with an endpoint of its own does, and what one without
+        ({"via": "cluster-ip"}, {}, "any", "any"),
+        ({"via": "cluster-ip"}, ITP, "own", "drop"),
+        ({"via": "cluster-ip"}, ETP, "any", "any"),
+        ({"via": "node-port"}, TYPE, "any", "any"),
+        ({"via": "node-port"}, ETP, "own", "drop"),
+        ({"via": "node-port"}, {**TYPE, **ITP}, "any", "any"),
+        ({"via": "node-port", "from": "nodes", "entry": "own"}, ETP, "any", "any"),
+        ({"via": "load-balancer"}, TYPE, "any", "any"),
+        ({"via": "load-balancer"}, ETP, "own", "never"),
+        ({"via": "load-balancer", "from": "nodes"}, ETP, "any", "any"),
+        ({"via": "load-balancer", "from": "nodes"}, {**ETP, **ITP}, "any", "any"),
+    ],
+)
+def test_packet_flows(client: dict, spec: dict, with_pod: str, without_pod: str) -> None:
+    run = flows(client, spec=spec)
+    requests, homes = run.requests, where(run)
+    node_of_source = run.plan.clients[0].node_of_source[requests["source"]]
+    routed_at = np.where(requests["entry"] >= 0, requests["entry"], node_of_source)
+    (empty,) = {0, 1, 2} - set(homes)
+    server_node = np.append(run.control.histories.server_node, -1)[requests["server"]]
+    for node in range(3):
+        own = requests[routed_at == node]
+        expected = without_pod if node == empty else with_pod
+        reached = set(server_node[routed_at == node].tolist())
+        if expected == "never":
+            assert len(own) == 0
+        elif expected == "drop":
+            assert fate(own) == {"CONNECT_TIMEOUT POLICY_DROP"}
+        else:
+            assert fate(own) == {"OK NONE"}
+            assert reached == ({node} if expected == "own" else set(homes))
+
+
+def test_no_endpoint_anywhere_is_refused_and_not_dropped() -> None:
+    run = flows(
+        {"via": "node-port", "timeout": {"connect": "1s"}},
+        spec=ETP,
+        events=[{"at": "10s", "scale": "deployment/web", "replicas": 0}],
+    )
+    late = run.requests[run.requests["arrival_ns"] > 45 * 10**9]
+    assert {"REFUSED NO_ENDPOINT"} <= fate(late) <= {"REFUSED NO_ENDPOINT", "CONNECT_TIMEOUT NO_ENDPOINT"}
+
+
+@pytest.mark.parametrize(("sleeps", "fails"), [(60, False), (5, True)])
+def test_the_last_pod_of_a_node_serves_on_while_the_balancer_finds_out(sleeps: int, fails: bool) -> None:
+    """KEP-1669: 30 s of checks; a longer preStop loses nothing, a shorter one what is sent meanwhile."""
+    container = {**PROBED, "lifecycle": {"preStop": {"sleep": {"seconds": sleeps}}}}
+    one = deployment(2, container=container)
+    one["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] = 120
+    run = flows(
+        {"via": "load-balancer", "timeout": {"connect": "1s"}},
+        spec=ETP,
+        manifests=[one, service(**ETP)],
+        cluster={"loadBalancer": {"interval": "10s", "unhealthyAfter": 3}},
+        events=[{"at": "5s", "delete": "deployment/web", "count": 1}],
+    )
+    failed = run.requests[run.requests["outcome"] > int(Outcome.OK)]
+    assert bool(len(failed)) == fails
+    if fails:
+        assert fate(failed) <= {
+            "CONNECT_TIMEOUT POLICY_DROP", "CONNECT_TIMEOUT STALE_ENDPOINT", "REFUSED STALE_ENDPOINT",
+            "EOF IN_FLIGHT_CUT",
+        }  # fmt: skip
+        assert failed["arrival_ns"].max() < 36 * 10**9
+
+
+def test_a_lost_node_is_out_after_its_checks_and_in_again() -> None:
+    run = flows(
+        {"via": "load-balancer", "timeout": {"connect": "1s"}},
+        spec=TYPE,
+        cluster={"loadBalancer": {"interval": "2s", "unhealthyAfter": 3, "healthyAfter": 2}},
+        events=[{"at": "10s", "partition": "node-3", "for": "20s"}],
+    )
+    entered = run.requests[run.requests["entry"] == 2]
+    seconds = set((entered["arrival_ns"] // 10**9).tolist())
+    assert {8, 9, 10, 11, 12} <= seconds
+    assert not seconds & set(range(17, 31))
+    assert {36, 40, 50} <= seconds
+    assert fate(entered[(entered["arrival_ns"] > 10 * 10**9) & (entered["arrival_ns"] < 16 * 10**9)]) == {
+        "CONNECT_TIMEOUT NODE_LOST"
+    }
+
+
+def test_a_balancer_with_nobody_healthy_sends_to_everybody() -> None:
+    run = flows(
+        {"via": "load-balancer"},
+        spec=TYPE,
+        cluster={"loadBalancer": {"interval": "1s", "unhealthyAfter": 1}},
+        events=[{"at": "5s", "stopProxy": f"node-{k}"} for k in (1, 2, 3)],
+    )
+    late = run.requests[run.requests["arrival_ns"] > 20 * 10**9]
+    assert set(late["entry"].tolist()) == {0, 1, 2}
+    assert fate(late) == {"OK NONE"}
+
+
+def test_pods_as_targets_are_told_late_and_checked_first() -> None:
+    """A new pod is Ready, registered after the lag, and sent to after two good checks."""
+    run = flows(
+        {"via": "load-balancer"},
+        spec=TYPE,
+        cluster={
+            "podNetwork": "routed",
+            "lag": {**CONSTANT, "loadBalancer": {"constant": "3s"}},
+            "loadBalancer": {"targets": "pods", "interval": "2s", "healthyAfter": 2},
+        },
+        events=[{"at": "10s", "scale": "deployment/web", "replicas": 3}],
+    )
+    new = max(run.control.pods, key=lambda pod: pod.created_ns)
+    (server,) = {i for i, info in enumerate(run.control.servers) if info.pod is new}
+    first = run.requests["arrival_ns"][run.requests["server"] == server].min()
+    assert (run.requests["entry"] == -1).all()
+    assert new.ready_since_ns + 5 * 10**9 < first < new.ready_since_ns + 8 * 10**9
+
+
+def test_checks_count_in_a_row() -> None:
+    target = Checks(phase_ns=1, interval_ns=10, unhealthy_after=3, healthy_after=2)
+    for t, good in ((15, False), (38, True), (45, False), (80, True)):
+        target.turns(t, good)
+    # bad at 21 and 31, good at 41: not three in a row; bad at 51, 61, 71; good at 81 and 91
+    assert target.until(1000) == [71, 91]
+
+
+def test_checks_do_not_depend_on_how_often_they_are_asked() -> None:
+    turns = [(15, False), (38, True), (39, False), (80, True), (81, False), (82, True), (300, False)]
+    asked = Checks(phase_ns=1, interval_ns=10, unhealthy_after=3, healthy_after=2)
+    whole = Checks(phase_ns=1, interval_ns=10, unhealthy_after=3, healthy_after=2)
+    for turn in turns:
+        whole.turns(*turn)
+    found = []
+    for t in range(0, 500, 7):
+        for turn in turns:
+            if t <= turn[0] < t + 7:
+                asked.turns(*turn)
+        found += asked.until(t + 7)
+    assert found == whole.until(504) == [41, 101, 321]
+
+
+@pytest.mark.parametrize(
+    ("preset", "local", "seconds"), [("aws-clb", False, 60), ("aws-nlb", False, 90), ("aws-nlb", True, 20),
+                                     ("gce", True, 24), ("azure", False, 10)],
+)  # fmt: skip
+def test_presets_take_as_long_as_their_sources_say(preset: str, local: bool, seconds: int) -> None:
+    _, interval_ns, unhealthy_after, _ = LoadBalancer(preset=preset).checks(local)
+    assert interval_ns * unhealthy_after == seconds * 10**9
+
+
+def test_an_alias_is_the_service_it_stands_for() -> None:
+    alias = service(type="ExternalName", externalName="web.default.svc.cluster.local")
+    alias["metadata"] = {"name": "front"}
+    del alias["spec"]["selector"]
+    manifests = [deployment(2), service(), alias]
+    changes = {"spec": {}, "manifests": manifests, "events": [{"at": "10s", "rollout": "deployment/web"}]}
+    named = flows({"via": "external-name", "to": "service/front"}, **changes)
+    itself = flows({"via": "cluster-ip"}, **changes)
+    assert np.array_equal(named.requests, itself.requests)
+
+
+@pytest.mark.parametrize(("cache", "least", "most"), [("0s", 3.5, 5.1), ("20s", 5.1, 25.1)])
+def test_a_name_is_as_old_as_the_caches_let_it(cache: str, least: float, most: float) -> None:
+    """A TTL of 5 s, and a cache before it that begins the TTL anew."""
+    run = flows(
+        {"via": "headless", "sources": 50, "rate": "2000/s"},
+        spec={"clusterIP": "None"},
+        cluster={"dns": {"ttl": "5s", "cache": cache}},
+        events=[{"at": "10s", "delete": "deployment/web", "count": 1}],
+    )
+    gone = next(s for s, info in enumerate(run.control.servers) if info.pod.deleted_ns >= 0)
+    asked = run.requests["arrival_ns"][run.requests["server"] == gone].max() / 1e9
+    assert 10 + least < asked < 10 + most
