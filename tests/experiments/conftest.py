@@ -68,3 +68,8 @@ def topology_hints() -> ModuleType:
 @pytest.fixture(scope="session")
 def proxy_modes() -> ModuleType:
     return _module("proxy_modes")
+
+
+@pytest.fixture(scope="session")
+def consistent_hashing() -> ModuleType:
+    return _module("consistent_hashing")

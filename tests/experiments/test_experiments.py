@@ -26,6 +26,7 @@ NAMES = (
     "rollout_knobs",
     "topology_hints",
     "proxy_modes",
+    "consistent_hashing",
 )
 
 
@@ -158,3 +159,22 @@ def test_the_closed_form_of_a_lost_node(node_failure: ModuleType) -> None:
     assert node_failure.expected("is cut off", 50.0, 1.5) == pytest.approx(
         200 * 3 / 4 / 4 * 49 + 50 * 0.75 * 120
     )
+
+
+def test_a_wrong_hash_is_not_the_expected_shape(consistent_hashing: ModuleType) -> None:
+    points = consistent_hashing.points(consistent_hashing.QUICK_BACKENDS)
+    cells = [consistent_hashing.measure(*point, seed=1, replications=5) for point in points]
+    right = consistent_hashing.table_of(points, cells)
+    assert all(claim.holds for claim in consistent_hashing.claims_of(right))
+
+    def failing(scheme: str, column: str, factor: float, shift: float = 0.0) -> list[int]:
+        wrong = right.copy()
+        rows = wrong["scheme"] == scheme
+        wrong.loc[rows, column] = wrong.loc[rows, column] * factor + shift
+        return [i for i, claim in enumerate(consistent_hashing.claims_of(wrong)) if not claim.holds]
+
+    assert failing("hash mod N", "moved_mean", 0.98) == [0]
+    assert failing("rendezvous", "moved_mean", 1.1) == [1]
+    assert failing("rendezvous", "extra_mean", 1.0, 1e-6) == [1]
+    assert failing("Maglev", "moved_mean", 1.1) == [2, 5]
+    assert failing("Maglev", "extra_mean", -1.0) == [2, 3]
