@@ -291,7 +291,8 @@ def _behind(client: Client, service: Service, manifests: ManifestSet, where: Whe
         raise (where / "to").error(
             str(client.to),
             f"stands for {service.external_name}, which leads out of the cluster, where nothing is "
-            "simulated; accepted: the name of a Service in the manifests, such as NAME.NAMESPACE.svc.cluster.local",
+            "simulated; accepted: the name of a Service in the manifests, "
+            "such as NAME.NAMESPACE.svc.cluster.local",
         )
     if found.headless and client.via == "external-name":
         raise (where / "to").error(
