@@ -41,6 +41,9 @@ class Purpose(IntEnum):
     CHECK = 11
     VICTIM = 12
     ENTRY = 13
+    ROUTER = 14
+    CHOICE = 15
+    RETRY = 16
 
 
 @lru_cache(maxsize=1 << 16)

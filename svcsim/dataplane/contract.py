@@ -37,6 +37,7 @@ R7. *Empty list*, by the client's `on_empty`:
     NOT_SENT (loopback without a live pod): outcome NOT_SENT now, syns = 0; it is not counted as started.
     SILENT (behind a load balancer, which relays no ICMP): silence; the ladder goes on, the next SYN meets the
     rules again.
+    UNAVAILABLE (a reverse proxy without a backend answers itself, 503): REJECTED now, with syns = 0.
     Cause for all of these: NOT_YET_PROGRAMMED if any server of the view is LISTENING at that instant,
     else NO_ENDPOINT; NOT_SENT has cause NO_ENDPOINT. A timeout after silence takes the cause of the last
     SYN.
@@ -134,6 +135,35 @@ R21. *Dropped.* An observer may hold, instead of a version, DROPPED: a list that
     (internal/externalTrafficPolicy Local without a local endpoint). Its SYN meets silence, cause
     POLICY_DROP, and the next one meets the rules again.
 
+**Clients that try again, and routers that choose**
+
+R22. *Attempts.* A request is one or more attempts, k = 0, 1, ... R4 holds once for all of them; R6 to R8, R10,
+    R13 to R15, R18, R20 and R21 hold for each as if it were a request that arrived when the attempt began,
+    with the words rng.u32_at(key, request, j, k) in place of (key, request, j), and the low half of the
+    route word at k = 0, j = 0 alone. The service time is the request's. When attempt k ends at instant t
+    with an outcome in `retry_on`, k < `retries`, and the budget lasts, attempt k + 1 begins at t + wait (rank
+    ARRIVAL, client and request): b = min(backoff_ns * 2^k, backoff_max_ns), wait = b, or with jitter
+    (b * rng.u32_at(retry_key, request, k)) >> 32. Otherwise the request ends as the attempt did. A request
+    whose source goes DOWN while it waits ends by R18b. ON_FAILURE (R12) follows every failed attempt. What
+    ends an attempt is booked in the place that R12 gives to ON_FAILURE: (t, COMPLETION, client, request).
+    *Budget*: per source, tokens in thousandths: 1000 * budget_burst at first; a first attempt adds
+    budget_permille, up to that; a retry takes 1000, and there is none for less.
+R23. *Choice.* Where a list (R5, R6) is to be chosen from and the client is more than R5's, the candidates are the
+    servers of the list, in its order, that this request has not tried in an earlier attempt (with
+    `excludes_tried`) and that the source has not ejected (R24); if there are none, those not tried; if there
+    are none, all. Of m candidates, by `balance`: UNIFORM: index (u * m) >> 32. ROUND_ROBIN: index (c + i) mod m
+    for the source's i-th choice, c = rng.u32_at(router_key, source, 0). LEAST: the fewest open attempts of this
+    source, of equals the first. TWO_CHOICES: of a = (u * m) >> 32 and b = (v * (m - 1)) >> 32, one further if
+    b >= a, with v = rng.u32_at(choice_key, request, j, k), the one with fewer open attempts, of equals a. An
+    attempt is open from the SYN that chose until its end is booked.
+    *Affinity*: with affinity_ns >= 0 a source that chose a server at most affinity_ns ago, from the entry or
+    observer that is asked now, gets it again if it is in the list; either way the instant is remembered.
+R24. *Ejection.* With eject_after > 0: an attempt that ends REFUSED, UNREACHABLE, CONNECT_TIMEOUT, RESET or EOF
+    at a server counts against it at its source; one that ends OK sets the count to 0, and so does a failure
+    more than eject_ns after the one before. At eject_after the server is ejected until t + eject_ns, and the
+    count begins anew.
+
+`attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
 list consulted, -1 if none. `server`: the last one addressed, -1 if none.
 """
@@ -158,6 +188,7 @@ __all__ = [
     "RECORD_DTYPE",
     "RESPONSE_RTO_NS",
     "Ask",
+    "Balance",
     "Cause",
     "ClientPlan",
     "DataPlane",
@@ -293,6 +324,7 @@ class OnEmpty(IntEnum):
     NO_ADDRESS = 1
     NOT_SENT = 2
     SILENT = 3
+    UNAVAILABLE = 4
 
 
 class Resolve(IntEnum):
@@ -301,6 +333,15 @@ class Resolve(IntEnum):
     ONCE = 0
     EVERY = 1
     ON_FAILURE = 2
+
+
+class Balance(IntEnum):
+    """How a source chooses among candidates (R23)."""
+
+    UNIFORM = 0
+    ROUND_ROBIN = 1
+    LEAST = 2
+    TWO_CHOICES = 3
 
 
 class QueueFull(IntEnum):
@@ -325,6 +366,8 @@ RECORD_DTYPE = np.dtype(
         ("request", np.int64),
         ("source", np.int32),
         ("arrival_ns", np.int64),
+        ("attempts", np.int32),
+        ("attempt_ns", np.int64),
         ("entry", np.int32),
         ("observer", np.int32),
         ("version", np.int32),
@@ -361,6 +404,8 @@ class ClientPlan:
     `entry_of_source`: int32 (n_sources,), the node it enters at, -1 if none; `balancer`, `targets`: observer
     and view of a load balancer that picks the entry, -1 without (R20; one that picks pods is a `balancer`
     alone). `rotates`: how a HELD source picks (R6).
+    `balance` and `affinity_ns` (-1 for none): R23. `retries` to `budget_burst` (permille -1: no budget): R22.
+    `eject_after` (0: never), `eject_ns`: R24.
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
@@ -383,6 +428,21 @@ class ClientPlan:
     entry_key: int = 0
     rotates: bool = False
     view_of_source: Int32 | None = None
+    balance: Balance = Balance.UNIFORM
+    router_key: int = 0
+    choice_key: int = 0
+    affinity_ns: int = -1
+    retries: int = 0
+    retry_on: frozenset[Outcome] = frozenset()
+    backoff_ns: int = 0
+    backoff_max_ns: int = 0
+    jitter: bool = False
+    retry_key: int = 0
+    excludes_tried: bool = False
+    budget_permille: int = -1
+    budget_burst: int = 0
+    eject_after: int = 0
+    eject_ns: int = 0
     icmp_limited: bool
     connect_timeout_ns: int
     request_timeout_ns: int
@@ -393,6 +453,11 @@ class ClientPlan:
     @property
     def n_sources(self) -> int:
         return len(self.observer_of_source)
+
+    @property
+    def booked(self) -> bool:
+        """Whether the end of an attempt means more than its record (R22 to R24)."""
+        return self.retries > 0 or self.eject_after > 0 or self.balance != Balance.UNIFORM
 
     @property
     def views(self) -> Int32:

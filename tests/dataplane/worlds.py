@@ -11,11 +11,13 @@ from svcsim.dataplane.contract import (
     DROPPED,
     NEVER,
     ON_SERVERS_NODE,
+    Balance,
     ClientPlan,
     GroupPlan,
     Job,
     NodeState,
     OnEmpty,
+    Outcome,
     Plan,
     QueueFull,
     Reach,
@@ -233,7 +235,7 @@ def _ways_in(world: World, dice: random.Random) -> None:
             client = replace(client, balancer=balancer, targets=targets, entry_key=dice.getrandbits(64))
         elif way in ("held", "rotates") and client.reach is Reach.PINNED:
             client = replace(client, reach=Reach.HELD, rotates=way == "rotates")
-        clients.append(client)
+        clients.append(_again(client, dice, world.plan.n_nodes))
     world.plan = replace(plan, clients=tuple(clients), n_observers=balancer + 1, n_views=targets + 1)
     for _ in range(dice.randint(0, 4)):
         nodes = tuple(node for node in range(plan.n_nodes) if dice.random() < 0.6)
@@ -247,6 +249,31 @@ def _ways_in(world: World, dice: random.Random) -> None:
         at = 0 if dice.random() < 0.5 else dice.randrange(0, duration, grid)
         version = DROPPED if dice.random() < 0.3 else dice.choice(known)
         world.beliefs.append((at, dice.randrange(plan.n_nodes), dice.randrange(plan.n_views), version))
+
+
+def _again(client: ClientPlan, dice: random.Random, n_nodes: int) -> ClientPlan:
+    """Retries, choices, affinity and ejections for half of the clients (R22 to R24)."""
+    if dice.random() < 0.5:
+        return client
+    failures = [o for o in Outcome if o not in (Outcome.OPEN, Outcome.OK, Outcome.NOT_SENT)]
+    return replace(
+        client,
+        balance=dice.choice(list(Balance)),
+        router_key=dice.getrandbits(64),
+        choice_key=dice.getrandbits(64),
+        affinity_ns=dice.choice([-1, -1, 0, 200 * MS, 3 * SECOND]),
+        retries=dice.choice([0, 1, 2, 5]),
+        retry_on=frozenset(o for o in failures if dice.random() < 0.7),
+        backoff_ns=dice.choice([0, 0, 100 * MS, 300 * MS]),
+        backoff_max_ns=dice.choice([0, 200 * MS, 7 * SECOND]),
+        jitter=dice.random() < 0.5,
+        retry_key=dice.getrandbits(64),
+        excludes_tried=dice.random() < 0.5,
+        budget_permille=dice.choice([-1, -1, 0, 200, 1000]),
+        budget_burst=dice.choice([0, 1, 5]),
+        eject_after=dice.choice([0, 0, 1, 2]),
+        eject_ns=dice.choice([100 * MS, SECOND]),
+    )
 
 
 def _release_without_power(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +36,10 @@ _CLIENT_GONE = Ended(Outcome.NOT_SENT, Cause.NODE_LOST)
 
 @dataclass(slots=True, eq=False)
 class Request:
-    """One request: what was drawn for it, then what became of it (`contract.RECORD_DTYPE`)."""
+    """One request: what was drawn for it, then what became of it (`contract.RECORD_DTYPE`).
+
+    `tried`: servers that earlier attempts chose.
+    """
 
     client: int
     request: int
@@ -43,6 +47,9 @@ class Request:
     arrival_ns: int
     route_lo: int
     service_ns: dict[int, int] = field(repr=False)
+    attempts: int = 0
+    attempt_ns: int = -1
+    tried: list[int] = field(default_factory=list)
     entry: int = -1
     observer: int = -1
     version: int = NO_VERSION
@@ -54,6 +61,17 @@ class Request:
     outcome: Outcome = Outcome.OPEN
     cause: Cause = Cause.NONE
 
+    def begin_attempt(self, now_ns: int) -> None:
+        """Nothing is known of the new attempt (R22)."""
+        if self.server != NO_SERVER:
+            self.tried.append(self.server)
+        self.attempts += 1
+        self.attempt_ns = now_ns
+        self.entry = self.observer = -1
+        self.version, self.server = NO_VERSION, NO_SERVER
+        self.syns = 0
+        self.connected_ns = self.start_ns = -1
+
     def record(self) -> tuple[int, ...]:
         """The row of `contract.RECORD_DTYPE`."""
         return (
@@ -61,6 +79,8 @@ class Request:
             self.request,
             self.source.number,
             self.arrival_ns,
+            self.attempts,
+            self.attempt_ns,
             self.entry,
             self.observer,
             self.version,
@@ -75,7 +95,7 @@ class Request:
 
 
 class Client:
-    """One client: a process that starts a process per request."""
+    """One client: a process that starts a process per request. `accepted`: by server and second."""
 
     def __init__(
         self,
@@ -97,6 +117,7 @@ class Client:
         self.vanished_after_ns = vanished_after_ns
         self.sources = [Source(env, beliefs, number, plan, k) for k in range(plan.n_sources)]
         self.requests: list[Request] = []
+        self.accepted: Counter[tuple[int, int]] = Counter()
         self._pinned = plan.reach in (Reach.PINNED, Reach.HELD)
         self._stale = Cause.STALE_RESOLVER if self._pinned else Cause.STALE_ENDPOINT
         self._ladder_ns: list[int] = plan.ladder_ns.tolist()
@@ -132,22 +153,61 @@ class Client:
         return self.env.at(t_ns, rank, r.client, r.request)
 
     def _life(self, r: Request) -> ProcessGenerator:
-        """Process: one request; begins at its arrival, within the ARRIVAL event."""
-        held = self._held(r)
+        """Process: one request; begins at its arrival, within the ARRIVAL event (R22)."""
+        r.source.router.first_attempt()
+        while True:
+            r.begin_attempt(self.env.now_ns)
+            held = self._held(r)
+            ended = yield from self._attempt(r)
+            end_ns = self.env.now_ns
+            failed = ended.outcome not in (Outcome.OK, Outcome.NOT_SENT)
+            looks_again = failed and self._pinned and self.plan.resolve is Resolve.ON_FAILURE
+            if not looks_again and not self.plan.booked:
+                break
+            if not self.plan.retries:
+                r.outcome, r.cause, r.end_ns = ended.outcome, ended.cause, end_ns
+            yield self._at(end_ns, Rank.COMPLETION, r)
+            if looks_again and self._held(r) == held:
+                r.source.resolve()
+            if r.server != NO_SERVER:
+                r.source.router.ended(r.server, ended.outcome, end_ns)
+            wait_ns = self._retry_after(r, ended.outcome)
+            if wait_ns is None:
+                break
+            gone = yield from self._wait(r, end_ns + wait_ns)
+            if gone is not None:
+                ended, end_ns = gone, self.env.now_ns
+                break
+        r.outcome, r.cause, r.end_ns = ended.outcome, ended.cause, end_ns
+
+    def _retry_after(self, r: Request, outcome: Outcome) -> int | None:
+        """How long until the next attempt, None if there is none (R22)."""
+        k = r.attempts - 1
+        if outcome not in self.plan.retry_on or k >= self.plan.retries or not r.source.router.may_retry():
+            return None
+        longest = min(self.plan.backoff_ns << k, self.plan.backoff_max_ns)
+        if not self.plan.jitter:
+            return longest
+        return (longest * u32_at(int(self.plan.retry_key), r.request, k)) >> 32
+
+    def _wait(self, r: Request, until_ns: int) -> Generator[Event, Any, Ended | None]:
+        """Until the next attempt begins; the end of the request if its source loses power first."""
+        begins = self._at(until_ns, Rank.ARRIVAL, r)
+        while True:
+            fired = yield self.env.any_of([begins, self.nodes.change])
+            if begins in fired:
+                return None
+            if self._client_gone(r):
+                return _CLIENT_GONE
+
+    def _attempt(self, r: Request) -> Generator[Event, Any, Ended]:
+        """One attempt, from its first SYN to its end."""
         answer = _CLIENT_GONE if self.nodes.down(r.source.node) else self._send_syn(r)
         if isinstance(answer, Silent):
             answer = yield from self._retransmit(r, answer)
         if isinstance(answer, Accepted):
             answer = yield from self._be_served(r, answer)
-        r.outcome, r.cause, r.end_ns = answer.outcome, answer.cause, self.env.now_ns
-        if (
-            self._pinned
-            and self.plan.resolve is Resolve.ON_FAILURE
-            and r.outcome not in (Outcome.OK, Outcome.NOT_SENT)
-        ):
-            yield self._at(r.end_ns, Rank.COMPLETION, r)
-            if self._held(r) == held:
-                r.source.resolve()
+        return answer
 
     def _held(self, r: Request) -> int:
         """What the source of a pinned client holds: a server, or a version (R12)."""
@@ -197,8 +257,7 @@ class Client:
                 if r.version == DROPPED:
                     return Silent(Cause.POLICY_DROP)
                 if servers:
-                    u = r.route_lo if j == 0 else u32_at(int(self.plan.repick_key), r.request, j)
-                    r.server = servers[pick(u, len(servers))]
+                    r.server = self._choose(r, j, servers)
         if r.server == NO_SERVER:
             return self._meet_empty_list(r, OnEmpty.NO_ADDRESS if self._pinned else self.plan.on_empty)
         return None
@@ -209,7 +268,22 @@ class Client:
         servers = self.beliefs.listed(r.version)
         if servers:
             rotates = self.plan.rotates
-            r.server = r.source.rotate(servers) if rotates else servers[pick(r.route_lo, len(servers))]
+            r.server = r.source.rotate(servers) if rotates else self._choose(r, 0, servers)
+
+    def _word(self, key: int, r: Request, j: int) -> int:
+        """The random word of SYN j of the present attempt (R22)."""
+        return u32_at(int(key), r.request, j, r.attempts - 1)
+
+    def _choose(self, r: Request, j: int, servers: tuple[int, ...]) -> int:
+        """R5, R23: one server of a list that is not empty."""
+        first = j == 0 and r.attempts == 1
+        u = r.route_lo if first else self._word(self.plan.repick_key, r, j)
+        v = self._word(self.plan.choice_key, r, j)
+        tried = r.tried if self.plan.excludes_tried else ()
+        asked = r.entry if r.entry >= 0 else r.source.observer
+        server = r.source.router.choose(servers, tried, asked, u, v, self.env.now_ns)
+        r.source.router.open[server] += 1
+        return server
 
     def _enter(self, r: Request, j: int) -> Answer | None:
         """Get to the node that routes the request, where one is on the way (R20)."""
@@ -220,7 +294,7 @@ class Client:
             r.version, targets = self.beliefs.look(r.observer, self.plan.targets)
             if not targets:
                 return self._meet_empty_list(r, self.plan.on_empty)
-            r.entry = targets[pick(u32_at(int(self.plan.entry_key), r.request, j), len(targets))]
+            r.entry = targets[pick(self._word(self.plan.entry_key, r, j), len(targets))]
         if r.entry >= 0 and self.nodes.link_lost(r.source.node, r.entry):
             return Silent(Cause.NODE_LOST)
         return None
@@ -242,10 +316,13 @@ class Client:
                 return Ended(Outcome.REFUSED, cause)
             case OnEmpty.SILENT:
                 return Silent(cause)
+            case OnEmpty.UNAVAILABLE:
+                r.syns -= 1
+                return Ended(Outcome.REJECTED, cause)
 
     def _retransmit(self, r: Request, silent: Silent) -> Generator[Event, Any, Ended | Accepted]:
         """R8, R10: wait and send SYNs until one is answered, ICMP says unreachable, or time is up."""
-        deadline_ns = r.arrival_ns + self._connect_within_ns
+        deadline_ns = r.attempt_ns + self._connect_within_ns
         deadline = self._at(deadline_ns, Rank.DEADLINE, r)
         unreachable: Event | None = None
         ladder = iter(self._ladder_ns)
@@ -253,7 +330,7 @@ class Client:
             if silent.vanished and unreachable is None and self.vanished_after_ns >= 0:
                 unreachable = self._at(self.env.now_ns + self.vanished_after_ns, Rank.COMPLETION, r)
             waited_for = [deadline] if unreachable is None else [deadline, unreachable]
-            syn_ns = r.arrival_ns + next(ladder, self._connect_within_ns)
+            syn_ns = r.attempt_ns + next(ladder, self._connect_within_ns)
             if syn_ns < deadline_ns:
                 waited_for.append(self._at(syn_ns, Rank.SYN, r))
             fired = yield self.env.any_of([*waited_for, self.nodes.change])
@@ -275,8 +352,9 @@ class Client:
         r.connected_ns, r.start_ns = accepted.connected_ns, accepted.start_ns
         entry_power = self.nodes.power(r.entry)
         self.servers[r.server].accepted_clients += 1
+        self.accepted[r.server, accepted.connected_ns // 1_000_000_000] += 1
         end = self._at(accepted.end_ns, Rank.COMPLETION, r)
-        deadline = self._at(r.arrival_ns + int(self.plan.request_timeout_ns), Rank.DEADLINE, r)
+        deadline = self._at(r.attempt_ns + int(self.plan.request_timeout_ns), Rank.DEADLINE, r)
         settles = [accepted.cut, end, deadline]
         while True:
             fired = yield self.env.any_of([*settles, self.nodes.change])

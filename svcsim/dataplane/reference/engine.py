@@ -23,9 +23,6 @@ from svcsim.dataplane.reference.servers import Servers
 
 __all__ = ["ReferenceEngine"]
 
-_SECOND_NS = 1_000_000_000
-
-
 class ReferenceEngine:
     """`contract.DataPlane`, event by event. `draws[k]` belongs to `plan.clients[k]`."""
 
@@ -80,14 +77,11 @@ class ReferenceEngine:
 
     def load(self) -> dict[tuple[int, int], int]:
         """Accepted connections of clients by (server, second of connected_ns)."""
-        return dict(
-            Counter(
-                (r.server, r.connected_ns // _SECOND_NS)
-                for client in self.clients
-                for r in client.requests
-                if r.connected_ns >= 0
-            )
-        )
+        return dict(sum((client.accepted for client in self.clients), Counter()))
+
+    def retries(self) -> list[int]:
+        """Attempts beyond the first of a request, by client."""
+        return [sum(r.attempts - 1 for r in client.requests) for client in self.clients]
 
     def finish(self) -> npt.NDArray[np.void]:
         """All requests, `RECORD_DTYPE`, sorted by (client, request); after advancing to the run's end."""

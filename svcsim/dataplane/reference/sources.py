@@ -7,6 +7,7 @@ from simpy.events import ProcessGenerator
 from svcsim.dataplane.contract import ICMP_BURST_NS, ICMP_COST_NS, ClientPlan, Rank, Resolve
 from svcsim.dataplane.reference.beliefs import NO_VERSION, Beliefs, pick
 from svcsim.dataplane.reference.order import OrderedEnvironment
+from svcsim.dataplane.reference.routers import Router
 from svcsim.rng import u32_at
 
 __all__ = ["NO_SERVER", "IcmpBucket", "Source"]
@@ -51,6 +52,7 @@ class Source:
         self.entry = int(plan.entry_of_source[number])
         self.view = int(plan.views[number])
         self.icmp = IcmpBucket()
+        self.router = Router(plan, number)
         self.held = NO_SERVER
         self.held_version = NO_VERSION
         self._first = 0

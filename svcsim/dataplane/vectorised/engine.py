@@ -25,6 +25,7 @@ from svcsim.dataplane.contract import (
 )
 from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
 from svcsim.dataplane.vectorised import kernel, links, state
+from svcsim.rng import u32_at
 
 __all__ = ["Keep", "VectorisedEngine"]
 
@@ -74,6 +75,7 @@ class VectorisedEngine:
         self._n_servers = 0
         self._server_views: list[tuple[int, ...]] = []
         self._cl, self._pairs = _clients(plan, draws)
+        self._rt = self._routers(0, None)
         self._sl = self._slots(slot, draws)
         self._sv = self._servers(0, None)
         self._versions_at = np.zeros(1, dtype=np.int64)
@@ -86,6 +88,7 @@ class VectorisedEngine:
         self._work = state.Work(
             wait,
             np.zeros((64, max(self._sl.service.shape[1], 1)), dtype=np.int64),
+            np.zeros((64, max([c.retries for c in plan.clients if c.excludes_tried], default=0) + 1), np.int32),
             np.zeros((256, kernel.OPEN_COLUMNS), dtype=np.int64),
             np.zeros((1, kernel.JOB_COLUMNS), dtype=np.int64),
         )
@@ -94,6 +97,7 @@ class VectorisedEngine:
             np.zeros((1 << 14, state.OUT_COLUMNS), dtype=np.int64),
             np.zeros((n_clients, state.N_OUTCOMES, state.N_CAUSES), dtype=np.int64),
             np.zeros((n_clients, state.HIST_BINS), dtype=np.int64),
+            np.zeros(n_clients, dtype=np.int64),
             np.zeros((0, self._seconds), dtype=np.int32),
             np.array([keep], dtype=np.int64),
             np.zeros(1, dtype=np.float64),
@@ -128,6 +132,7 @@ class VectorisedEngine:
                 self._scalars,
                 self._sv,
                 self._cl,
+                self._rt,
                 self._sl,
                 rows,
                 self._ev,
@@ -173,6 +178,8 @@ class VectorisedEngine:
         """R18b: what clients on a node that goes DOWN were waiting for."""
         gone = (at_ns, int(Outcome.NOT_SENT), int(Cause.NODE_LOST))
         wait, used = self._work.wait, ~self._free_waits()
+        waits_to_begin = used & (wait[:, kernel.W_STATE] == kernel.WAITING)
+        used &= (wait[:, kernel.W_STATE] == kernel.CONNECTING) | waits_to_begin
         source = self._node_of(wait[:, kernel.W_CLIENT], wait[:, kernel.W_SOURCE])
         leaving = np.flatnonzero(
             used & links.leaves_from(node, source, np.append(self._sv.node, -1)[wait[:, kernel.W_SERVER]])
@@ -180,15 +187,14 @@ class VectorisedEngine:
         links.heap_without(self._scalars, self._ev, set(leaving))
         for w in leaving:
             self._room_for_one()
-            kernel.give_up(self._scalars, self._cl, self._ev, self._work, self._out, w, *gone)
+            if waits_to_begin[w]:
+                kernel.end_request(self._scalars, self._work, self._out, w, *gone)
+            else:
+                kernel.give_up(self._scalars, self._cl, self._ev, self._work, self._out, w, *gone)
         opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
         for row in opened[opened[:, kernel.O_SETTLED] == 0]:
             if row[kernel.O_CLIENT] != state.JOB_CLIENT and self._leaves_from(node, row):
-                place = np.flatnonzero(
-                    (opened[:, kernel.O_CLIENT] == row[kernel.O_CLIENT])
-                    & (opened[:, kernel.O_REQUEST] == row[kernel.O_REQUEST])
-                )
-                opened[place, kernel.O_SETTLED] = 1
+                opened[links.same_attempt(opened, row), kernel.O_SETTLED] = 1
                 self._finish(row, *gone)
         staying = [one for one in self._unanswered if not self._leaves_from(node, one.row)]
         for one in self._unanswered:
@@ -204,10 +210,7 @@ class VectorisedEngine:
             server, end = int(one.row[kernel.O_SERVER]), int(one.row[kernel.O_END])
             link_lost = self._link_lost(one.row)
             if end >= self._until and not one.answer_lost and not link_lost:
-                same = (opened[:, kernel.O_CLIENT] == one.row[kernel.O_CLIENT]) & (
-                    opened[:, kernel.O_REQUEST] == one.row[kernel.O_REQUEST]
-                )
-                opened[same, kernel.O_SETTLED] = 0
+                opened[links.same_attempt(opened, one.row), kernel.O_SETTLED] = 0
                 continue
             settled = links.settle_of(one, link_lost=link_lost, from_ns=self._until, until_ns=until_ns)
             if settled is None:
@@ -315,6 +318,12 @@ class VectorisedEngine:
         return hist
 
     @property
+    def retries(self) -> npt.NDArray[np.int64]:
+        """Attempts beyond the first of a request: int64 (n_clients,)."""
+        retries: npt.NDArray[np.int64] = self._out.retries
+        return retries
+
+    @property
     def load(self) -> npt.NDArray[np.int32]:
         """Connections accepted: int32 (n_servers, seconds)."""
         load: npt.NDArray[np.int32] = self._out.load[: self._n_servers]
@@ -328,6 +337,7 @@ class VectorisedEngine:
         opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
         opened = opened[(opened[:, kernel.O_SETTLED] == 0) & (opened[:, kernel.O_CLIENT] != state.JOB_CLIENT)]
         opened = np.concatenate([opened, *(one.row[None, :] for one in self._unanswered)])
+        opened = opened[opened[:, kernel.O_WAIT] < 0]  # a booked request is in the wait table
         table = np.full((len(wait) + len(opened), state.OUT_COLUMNS), -1, dtype=np.int64)
         w, o = table[: len(wait)], table[len(wait) :]
         for column, (of_wait, of_open) in enumerate(_UNSETTLED):
@@ -335,7 +345,7 @@ class VectorisedEngine:
                 w[:, column] = wait[:, of_wait]
             if of_open is not None:
                 o[:, column] = opened[:, of_open]
-        table[:, 12:] = 0
+        table[:, 14:] = 0
         return _as_records(table)
 
     def _free_waits(self) -> npt.NDArray[np.bool_]:
@@ -388,7 +398,8 @@ class VectorisedEngine:
         last = int(self._scalars[state.WAIT_FREE])
         wait[last, kernel.W_NEXT] = n
         service = _grown(self._work.wait_service, 2 * n)
-        self._work = self._work._replace(wait=wait, wait_service=service)
+        tried = _grown(self._work.tried, 2 * n)
+        self._work = self._work._replace(wait=wait, wait_service=service, tried=tried)
 
     def _slots(self, slot: int, draws: Sequence[ClientDraws]) -> state.Slots:
         n = len(draws)
@@ -465,6 +476,24 @@ class VectorisedEngine:
             new = new._replace(listening=old.listening)
         return new
 
+    def _routers(self, n: int, old: state.Routers | None) -> state.Routers:
+        """Router arrays with room for n servers, with what the old ones held."""
+        rows = int(np.count_nonzero(self._cl.router_row >= 0))
+        stuck = int(self._cl.stuck_at[-1])
+        new = state.Routers(
+            np.zeros((rows, n), dtype=np.int32),
+            np.zeros((rows, n), dtype=np.int32),
+            np.full((rows, n), -1, dtype=np.int64),
+            np.zeros((rows, n), dtype=np.int64),
+            np.full(stuck, -1, dtype=np.int32) if old is None else old.stuck,
+            np.zeros(stuck, dtype=np.int64) if old is None else old.stuck_t,
+            np.zeros(n, dtype=np.int32),
+        )
+        if old is not None:
+            for name in ("open", "fails", "fail_t", "ejected"):
+                getattr(new, name)[:, : old.open.shape[1]] = getattr(old, name)
+        return new
+
     def _add_servers(self, window: Window) -> None:
         added = len(window.new_server_group)
         if not added:
@@ -477,6 +506,7 @@ class VectorisedEngine:
             load = np.zeros((len(self._sv.state), self._seconds), dtype=np.int32)
             load[:n] = self._out.load[:n]
             self._out = self._out._replace(load=load)
+            self._rt = self._routers(len(self._sv.state), self._rt)
         self._sv.group[n:total] = window.new_server_group
         self._server_views += window.new_server_views
         room = len(self._sv.state)
@@ -540,13 +570,15 @@ _UNSETTLED: tuple[tuple[int | None, int | None], ...] = (
     (kernel.W_REQUEST, kernel.O_REQUEST),
     (kernel.W_SOURCE, kernel.O_SOURCE),
     (kernel.W_ARRIVAL, kernel.O_ARRIVAL),
+    (kernel.W_ATTEMPTS, kernel.O_ATTEMPTS),
+    (kernel.W_BEGAN, kernel.O_BEGAN),
     (kernel.W_ENTRY, kernel.O_ENTRY),
     (kernel.W_OBSERVER, kernel.O_OBSERVER),
     (kernel.W_VERSION, kernel.O_VERSION),
     (kernel.W_SERVER, kernel.O_SERVER),
     (kernel.W_SYNS, kernel.O_SYNS),
-    (None, kernel.O_CONNECTED),
-    (None, kernel.O_START),
+    (kernel.W_CONNECTED, kernel.O_CONNECTED),
+    (kernel.W_START, kernel.O_START),
 )
 
 
@@ -563,6 +595,12 @@ def _grown(array: Any, n: int) -> Any:
     longer = np.zeros((n, *array.shape[1:]), dtype=array.dtype)
     longer[: len(array)] = array
     return longer
+
+
+def _numbered(which: Sequence[bool]) -> npt.NDArray[np.int64]:
+    """0, 1, ... for those that are true, -1 for the others."""
+    mask = np.array(which, dtype=bool)
+    return np.where(mask, np.cumsum(mask) - 1, -1).astype(np.int64)
 
 
 def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, npt.NDArray[np.int64]]:
@@ -588,6 +626,9 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
     pair = [place.get(key, 0) for by in routed_by for key in by]
     entry_pair = [
         place[o * plan.n_views + c.view] for c, nodes in zip(plans, entries, strict=True) for o in nodes
+    ]
+    widths = [
+        0 if c.affinity_ns < 0 else plan.n_nodes if c.targets >= 0 else 1 for c in plans
     ]
     law = np.full((len(plans), max(len(plan.groups), 1)), -1, dtype=np.int32)
     for k, d in enumerate(draws):
@@ -634,6 +675,29 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         entry_pair=column(entry_pair, np.int32),
         entry_key=column([c.entry_key for c in plans], np.uint64),
         rotates=column([int(c.rotates) for c in plans], np.int8),
+        booked=column([int(c.booked) for c in plans], np.int8),
+        special=column([int(c.booked or c.affinity_ns >= 0) for c in plans], np.int8),
+        balance=column([int(c.balance) for c in plans], np.int8),
+        choice_key=column([c.choice_key for c in plans], np.uint64),
+        turn=column([u32_at(c.router_key, k, 0) for c in plans for k in range(c.n_sources)]),
+        router_row=_numbered([c.booked for c in plans for _ in range(c.n_sources)]),
+        affinity=column([c.affinity_ns for c in plans]),
+        stuck_at=np.concatenate(
+            ([0], np.cumsum([c.n_sources * width for c, width in zip(plans, widths, strict=True)]))
+        ).astype(np.int64),
+        stuck_width=column(widths),
+        retries=column([c.retries for c in plans]),
+        retry_on=column([sum(1 << int(outcome) for outcome in c.retry_on) for c in plans]),
+        backoff=column([c.backoff_ns for c in plans]),
+        backoff_max=column([c.backoff_max_ns for c in plans]),
+        jitter=column([int(c.jitter) for c in plans], np.int8),
+        retry_key=column([c.retry_key for c in plans], np.uint64),
+        excludes_tried=column([int(c.excludes_tried) for c in plans], np.int8),
+        budget_permille=column([c.budget_permille for c in plans]),
+        budget_burst=column([c.budget_burst for c in plans]),
+        tokens=column([1000 * c.budget_burst for c in plans for _ in range(c.n_sources)]),
+        eject_after=column([c.eject_after for c in plans]),
+        eject_ns=column([c.eject_ns for c in plans]),
         law=law,
     )
     return clients, pairs

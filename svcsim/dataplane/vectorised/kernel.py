@@ -20,6 +20,7 @@ from svcsim.compiled import compiled
 from svcsim.dataplane.contract import (
     DROPPED,
     ON_SERVERS_NODE,
+    Balance,
     Cause,
     NodeState,
     OnEmpty,
@@ -116,11 +117,16 @@ _C_CUT, _C_OVERLOAD, _C_SLOW, _C_REUSED, _C_NOT_ROUTED, _C_NODE, _C_DROP = (
 _UP, _DOWN = int(NodeState.UP), int(NodeState.DOWN)
 _R_NONE, _R_PINNED, _R_HELD = int(Reach.NONE), int(Reach.PINNED), int(Reach.HELD)
 _E_REJECT, _E_NO_ADDRESS, _E_SILENT = int(OnEmpty.REJECT), int(OnEmpty.NO_ADDRESS), int(OnEmpty.SILENT)
+_E_UNAVAILABLE = int(OnEmpty.UNAVAILABLE)
+_UNIFORM, _ROUND_ROBIN, _LEAST = int(Balance.UNIFORM), int(Balance.ROUND_ROBIN), int(Balance.LEAST)
 _ONCE, _EVERY, _ON_FAILURE = int(Resolve.ONCE), int(Resolve.EVERY), int(Resolve.ON_FAILURE)
 _FULL_REJECT = int(QueueFull.REJECT)
 
 # kinds of heap events
-K_WAIT, _K_RESOLVE, _K_JOB = 0, 1, 2
+K_WAIT, _K_RESOLVE, _K_JOB, _K_BOOK, K_RETRY = range(5)
+
+# states of a row of the wait table: a booked request keeps its row until it ends (R22)
+CONNECTING, ACCEPTED, ENDED, WAITING = range(4)
 
 # columns of the wait table; W_NEXT doubles as the free list's link
 (
@@ -138,8 +144,15 @@ K_WAIT, _K_RESOLVE, _K_JOB = 0, 1, 2
     W_VERSION,
     W_NEXT,
     W_ENTRY,
-) = range(14)
-WAIT_COLUMNS = 14
+    W_BEGAN,
+    W_ATTEMPTS,
+    W_STATE,
+    W_CONNECTED,
+    W_START,
+    W_OUTCOME,
+    W_TRIED,
+) = range(21)
+WAIT_COLUMNS = 21
 
 # columns of the open table
 (
@@ -157,8 +170,11 @@ WAIT_COLUMNS = 14
     O_VERSION,
     O_SETTLED,
     O_ENTRY,
-) = range(14)
-OPEN_COLUMNS = 14
+    O_BEGAN,
+    O_ATTEMPTS,
+    O_WAIT,
+) = range(17)
+OPEN_COLUMNS = 17
 
 # columns of the job table
 J_SERVER, J_AT, J_SERVICE, J_TIMEOUT, J_OUTCOME, J_END, J_DUE = range(7)
@@ -176,12 +192,12 @@ def mix64(x: Any) -> Any:
 
 
 @compiled
-def u32_at(key: Any, a: Any, b: Any) -> Any:
-    """`rng.u32_at(key, a, b)` on uint64."""
+def u32_at(key: Any, a: Any, b: Any, c: Any) -> Any:
+    """`rng.u32_at(key, a, b, c)` on uint64."""
     one = np.uint64(1)
     x = mix64(key + _GOLDEN * (np.uint64(a) + one))
     x = mix64(x + _GOLDEN * (np.uint64(b) + one))
-    return mix64(x + _GOLDEN) >> np.uint64(32)
+    return mix64(x + _GOLDEN * (np.uint64(c) + one)) >> np.uint64(32)
 
 
 @compiled
@@ -243,64 +259,111 @@ def _pop(sc: Any, ev: Any) -> None:
 def finish(
     sc: Any, cl: Any, ev: Any, work: Any, out: Any, row: Any, end: Any, outcome: Any, cause: Any
 ) -> None:
-    """The request of an open-table row is settled at `end`: tally it, keep its record if asked to (the caller
-    has seen to room), and let an ON_FAILURE source look its address up again (R12)."""
+    """The attempt of an open-table row is settled at `end`: book it if that means anything, else its request
+    ends; an ON_FAILURE source looks its address up again (R12). The caller has seen to room."""
     client = row[O_CLIENT]
     request = row[O_REQUEST]
     if client == JOB_CLIENT:
         work.job[request, J_OUTCOME] = outcome
         work.job[request, J_END] = end
         return
+    # a time-out that was foreseen takes its place among the deadlines of its instant
+    rank = _DEADLINE if outcome == _REQUEST_TIMEOUT else _COMPLETION
+    w = row[O_WAIT]
+    if w >= 0:
+        waiting = work.wait[w]
+        waiting[W_STATE] = ENDED
+        waiting[W_OUTCOME] = outcome
+        waiting[W_CAUSE] = cause
+        push(sc, ev, end, rank, client, request, _K_BOOK, w, 0)
+        return
+    if (
+        outcome not in (_OK, _NOT_SENT)
+        and cl.resolve[client] == _ON_FAILURE
+        and cl.reach[client] >= _R_PINNED
+    ):
+        held = row[O_SERVER] if cl.reach[client] == _R_PINNED else row[O_VERSION]
+        push(sc, ev, end, rank, client, request, _K_RESOLVE, row[O_SOURCE], held)
+    _record(sc, out, row, end, outcome, cause)
+
+
+@compiled
+def _record(sc: Any, out: Any, row: Any, end: Any, outcome: Any, cause: Any) -> None:
+    """A request has ended: tally it, keep its record if asked to."""
+    client = row[O_CLIENT]
     out.count[client, outcome, cause] += 1
     if outcome == _OK:
         out.bits[0] = np.float64(end - row[O_ARRIVAL])
         place = out.bits.view(np.int64)[0] >> 46
         out.hist[client, max(place - (1023 << 6), 0)] += 1
-    elif outcome != _NOT_SENT and cl.resolve[client] == _ON_FAILURE and cl.reach[client] >= _R_PINNED:
-        # a time-out that was foreseen takes its place among the deadlines of its instant
-        rank = _DEADLINE if outcome == _REQUEST_TIMEOUT else _COMPLETION
-        held = row[O_SERVER] if cl.reach[client] == _R_PINNED else row[O_VERSION]
-        push(sc, ev, end, rank, client, request, _K_RESOLVE, row[O_SOURCE], held)
     if out.keep[0] == 2 or (out.keep[0] == 1 and outcome != _OK):
         record = out.rows[sc[OUT_SIZE]]
         sc[OUT_SIZE] += 1
         record[0] = client
-        record[1] = request
+        record[1] = row[O_REQUEST]
         record[2] = row[O_SOURCE]
         record[3] = row[O_ARRIVAL]
-        record[4] = row[O_ENTRY]
-        record[5] = row[O_OBSERVER]
-        record[6] = row[O_VERSION]
-        record[7] = row[O_SERVER]
-        record[8] = row[O_SYNS]
-        record[9] = row[O_CONNECTED]
-        record[10] = row[O_START]
-        record[11] = end
-        record[12] = outcome
-        record[13] = cause
+        record[4] = row[O_ATTEMPTS]
+        record[5] = row[O_BEGAN]
+        record[6] = row[O_ENTRY]
+        record[7] = row[O_OBSERVER]
+        record[8] = row[O_VERSION]
+        record[9] = row[O_SERVER]
+        record[10] = row[O_SYNS]
+        record[11] = row[O_CONNECTED]
+        record[12] = row[O_START]
+        record[13] = end
+        record[14] = outcome
+        record[15] = cause
 
 
 @compiled
-def give_up(
-    sc: Any, cl: Any, ev: Any, work: Any, out: Any, w: Any, end: Any, outcome: Any, cause: Any
-) -> None:
-    """A connecting request ends at `end` without having been accepted."""
-    row = work.wait[w]
-    record = out.scratch
+def _describe(record: Any, row: Any) -> None:
+    """Write a row of the wait table as one of the open table."""
     record[O_CLIENT] = row[W_CLIENT]
     record[O_REQUEST] = row[W_REQUEST]
     record[O_SOURCE] = row[W_SOURCE]
     record[O_ARRIVAL] = row[W_ARRIVAL]
     record[O_SYNS] = row[W_SYNS]
     record[O_SERVER] = row[W_SERVER]
-    record[O_CONNECTED] = -1
-    record[O_START] = -1
+    record[O_CONNECTED] = row[W_CONNECTED]
+    record[O_START] = row[W_START]
     record[O_ENTRY] = row[W_ENTRY]
     record[O_OBSERVER] = row[W_OBSERVER]
     record[O_VERSION] = row[W_VERSION]
-    row[W_NEXT] = sc[WAIT_FREE]
+    record[O_BEGAN] = row[W_BEGAN]
+    record[O_ATTEMPTS] = row[W_ATTEMPTS]
+    record[O_WAIT] = -1
+
+
+@compiled
+def free_row(sc: Any, work: Any, w: Any) -> None:
+    """Give a row of the wait table back."""
+    work.wait[w, W_NEXT] = sc[WAIT_FREE]
     sc[WAIT_FREE] = w
+
+
+@compiled
+def give_up(
+    sc: Any, cl: Any, ev: Any, work: Any, out: Any, w: Any, end: Any, outcome: Any, cause: Any
+) -> None:
+    """A connecting request's attempt ends at `end` without having been accepted."""
+    record = out.scratch
+    _describe(record, work.wait[w])
+    if cl.booked[record[O_CLIENT]] == 1:
+        record[O_WAIT] = w
+    else:
+        free_row(sc, work, w)
     finish(sc, cl, ev, work, out, record, end, outcome, cause)
+
+
+@compiled
+def end_request(sc: Any, work: Any, out: Any, w: Any, end: Any, outcome: Any, cause: Any) -> None:
+    """A booked request has ended for good."""
+    record = out.scratch
+    _describe(record, work.wait[w])
+    free_row(sc, work, w)
+    _record(sc, out, record, end, outcome, cause)
 
 
 @compiled
@@ -314,7 +377,7 @@ def _pick_pinned(cl: Any, rows: Any, client: Any, source: Any, m: Any, version: 
     if n == 0:
         cl.target[flat] = -1
     else:
-        u = u32_at(cl.resolve_key[client], source, m)
+        u = u32_at(cl.resolve_key[client], source, m, 0)
         cl.first[flat] = np.int64((u * np.uint64(n)) >> np.uint64(32))
         cl.target[flat] = rows.version_servers[low + cl.first[flat]]
 
@@ -333,15 +396,140 @@ def _from_held(cl: Any, rows: Any, client: Any, flat: Any, u: Any) -> Any:
 
 
 @compiled
-def _enter(cl: Any, rows: Any, client: Any, request: Any, j: Any) -> Any:
-    """R20: the node that a balancer picks for SYN j of a request, -1 from an empty list."""
+def _enter(cl: Any, rows: Any, client: Any, request: Any, j: Any, k: Any) -> Any:
+    """R20: the node that a balancer picks for SYN j of attempt k of a request, -1 from an empty list."""
     version = rows.current[cl.target_pair[client]]
     low = rows.version_at[version] if version >= 0 else 0
     n = rows.version_at[version + 1] - low if version >= 0 else 0
     if n == 0:
         return np.int64(-1)
-    u = u32_at(cl.entry_key[client], request, j)
+    u = u32_at(cl.entry_key[client], request, j, k)
     return np.int64(rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))])
+
+
+@compiled
+def _listed(rows: Any, version: Any, server: Any) -> Any:
+    for i in range(rows.version_at[version], rows.version_at[version + 1]):
+        if rows.version_servers[i] == server:
+            return True
+    return False
+
+
+@compiled
+def _choose(cl: Any, rt: Any, rows: Any, work: Any, w: Any, version: Any, j: Any, u: Any, t: Any) -> Any:
+    """R23: a server of a version that lists some, for SYN j of the request `w`."""
+    row = work.wait[w]
+    client = row[W_CLIENT]
+    flat = cl.source_at[client] + row[W_SOURCE]
+    timeout = cl.affinity[client]
+    place = np.int64(0)
+    if timeout >= 0:
+        place = cl.stuck_at[client] + row[W_SOURCE] * cl.stuck_width[client]
+        if cl.stuck_width[client] > 1:
+            place += row[W_ENTRY]
+        server = rt.stuck[place]
+        if server >= 0 and t - rt.stuck_t[place] <= timeout and _listed(rows, version, server):
+            rt.stuck_t[place] = t
+            return np.int64(server)
+    server = _choose_candidate(cl, rt, rows, work, w, flat, version, j, u, t)
+    if timeout >= 0:
+        rt.stuck[place] = server
+        rt.stuck_t[place] = t
+    return server
+
+
+@compiled
+def _choose_candidate(
+    cl: Any, rt: Any, rows: Any, work: Any, w: Any, flat: Any, version: Any, j: Any, u: Any, t: Any
+) -> Any:
+    """R23: among the candidates of a list, which are left in rt.candidates."""
+    row = work.wait[w]
+    client = row[W_CLIENT]
+    low = rows.version_at[version]
+    n = rows.version_at[version + 1] - low
+    router = cl.router_row[flat]
+    m = 0
+    for strict in range(2, -1, -1):
+        m = 0
+        for i in range(n):
+            server = rows.version_servers[low + i]
+            usable = True
+            if strict >= 1:
+                for k in range(row[W_TRIED]):
+                    if work.tried[w, k] == server:
+                        usable = False
+            if strict == 2 and router >= 0 and rt.ejected[router, server] > t:
+                usable = False
+            if usable:
+                rt.candidates[m] = server
+                m += 1
+        if m > 0:
+            break
+    balance = cl.balance[client]
+    if balance == _ROUND_ROBIN:
+        cl.turn[flat] += 1
+        return np.int64(rt.candidates[(cl.turn[flat] - 1) % m])
+    if balance == _UNIFORM:
+        return np.int64(rt.candidates[np.int64((u * np.uint64(m)) >> np.uint64(32))])
+    if balance == _LEAST:
+        best = 0
+        for i in range(1, m):
+            if rt.open[router, rt.candidates[i]] < rt.open[router, rt.candidates[best]]:
+                best = i
+        return np.int64(rt.candidates[best])
+    v = u32_at(cl.choice_key[client], row[W_REQUEST], j, row[W_ATTEMPTS] - 1)
+    a = np.int64((u * np.uint64(m)) >> np.uint64(32))
+    b = np.int64((v * np.uint64(m - 1)) >> np.uint64(32))
+    if b >= a:
+        b += 1
+    if m == 1 or rt.open[router, rt.candidates[a]] <= rt.open[router, rt.candidates[b]]:
+        return np.int64(rt.candidates[a])
+    return np.int64(rt.candidates[b])
+
+
+@compiled
+def _booked_at_router(cl: Any, rt: Any, client: Any, router: Any, server: Any, outcome: Any, t: Any) -> None:
+    """R24: an attempt at a server has ended."""
+    rt.open[router, server] -= 1
+    after = cl.eject_after[client]
+    if after <= 0:
+        return
+    if outcome == _OK:
+        rt.fails[router, server] = 0
+    elif outcome in (_REFUSED, _UNREACHABLE, _CONNECT_TIMEOUT, _RESET, _EOF):
+        count = rt.fails[router, server] + 1
+        if rt.fail_t[router, server] >= 0 and t - rt.fail_t[router, server] > cl.eject_ns[client]:
+            count = 1
+        if count >= after:
+            rt.ejected[router, server] = t + cl.eject_ns[client]
+            count = 0
+        rt.fails[router, server] = count
+        rt.fail_t[router, server] = t
+
+
+@compiled
+def _retry_after(cl: Any, row: Any, flat: Any, outcome: Any) -> Any:
+    """R22: how long until the next attempt of a request, -1 if there is none."""
+    client = row[W_CLIENT]
+    k = row[W_ATTEMPTS] - 1
+    if (cl.retry_on[client] >> outcome) & 1 == 0 or k >= cl.retries[client]:
+        return np.int64(-1)
+    if cl.budget_permille[client] >= 0:
+        if cl.tokens[flat] < 1000:
+            return np.int64(-1)
+        cl.tokens[flat] -= 1000
+    wait = cl.backoff[client]
+    most = cl.backoff_max[client]
+    for _ in range(k):
+        if wait < most:
+            wait *= 2
+    wait = min(wait, most)
+    if cl.jitter[client] == 1:
+        u = u32_at(cl.retry_key[client], row[W_REQUEST], k, 0)
+        high = np.uint64(wait) >> np.uint64(32)
+        rest = np.uint64(wait) & LOW
+        wait = np.int64(high * u + ((rest * u) >> np.uint64(32)))
+    return wait
 
 
 @compiled
@@ -517,11 +705,18 @@ def _wait_on(sc: Any, cl: Any, ev: Any, work: Any, w: Any) -> None:
         at = row[W_FAIL_AT]
         rank = _COMPLETION
     if k < cl.ladder_at[client + 1] - ladder:
-        syn = row[W_ARRIVAL] + cl.ladder[ladder + k]
+        syn = row[W_BEGAN] + cl.ladder[ladder + k]
         if syn < at:
             at = syn
             rank = _SYN
     push(sc, ev, at, rank, client, row[W_REQUEST], K_WAIT, w, 0)
+
+
+@compiled
+def _opens(cl: Any, rt: Any, flat: Any, server: Any) -> None:
+    """An attempt is open at a server (R23)."""
+    if cl.router_row[flat] >= 0:
+        rt.open[cl.router_row[flat], server] += 1
 
 
 @compiled
@@ -531,6 +726,7 @@ def _syn(
     sc: Any,
     sv: Any,
     cl: Any,
+    rt: Any,
     rows: Any,
     ev: Any,
     work: Any,
@@ -561,6 +757,9 @@ def _syn(
             else:
                 row[W_VERSION] = cl.held[flat]
                 row[W_SERVER] = _from_held(cl, rows, client, flat, u)
+                if row[W_SERVER] >= 0 and cl.rotates[client] == 0 and cl.special[client] == 1:
+                    row[W_SERVER] = _choose(cl, rt, rows, work, w, row[W_VERSION], 0, u, t)
+                    _opens(cl, rt, flat, row[W_SERVER])
                 cl.uses[flat] += 1
             if row[W_SERVER] < 0:
                 outcome = _DNS_FAILURE
@@ -575,7 +774,9 @@ def _syn(
                 if cl.target_pair[client] >= 0:
                     row[W_OBSERVER] = cl.balancer[client]
                     row[W_VERSION] = rows.current[cl.target_pair[client]]
-                    row[W_ENTRY] = _enter(cl, rows, client, row[W_REQUEST], row[W_SYNS] - 1)
+                    row[W_ENTRY] = _enter(
+                        cl, rows, client, row[W_REQUEST], row[W_SYNS] - 1, row[W_ATTEMPTS] - 1
+                    )
             entry = row[W_ENTRY]
             if cl.target_pair[client] >= 0:
                 pair = np.int64(-1)
@@ -592,7 +793,12 @@ def _syn(
                 low = rows.version_at[version] if version >= 0 else 0
                 n = rows.version_at[version + 1] - low if version >= 0 else 0
                 if n > 0:
-                    row[W_SERVER] = rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))]
+                    if cl.special[client] == 1:
+                        row[W_SERVER] = _choose(cl, rt, rows, work, w, version, row[W_SYNS] - 1, u, t)
+                        _opens(cl, rt, flat, row[W_SERVER])
+                    else:
+                        at = np.int64((u * np.uint64(n)) >> np.uint64(32))
+                        row[W_SERVER] = rows.version_servers[low + at]
                     row[W_STICKY] = 1
                 elif version == DROPPED:
                     row[W_CAUSE] = _C_DROP
@@ -604,6 +810,9 @@ def _syn(
                             outcome = _REFUSED
                     elif cl.on_empty[client] == _E_NO_ADDRESS:
                         outcome = _DNS_FAILURE
+                        row[W_SYNS] -= 1
+                    elif cl.on_empty[client] == _E_UNAVAILABLE:
+                        outcome = _REJECTED
                         row[W_SYNS] -= 1
                     elif cl.on_empty[client] != _E_SILENT:
                         outcome = _NOT_SENT
@@ -619,22 +828,17 @@ def _syn(
             service = work.wait_service[w, cl.law[client, sv.group[server]]]
             start = _place(sv, server, t, service)
             if start >= 0:
+                row[W_CONNECTED] = t
+                row[W_START] = start
                 record = out.scratch
-                record[O_CLIENT] = client
-                record[O_REQUEST] = row[W_REQUEST]
-                record[O_SOURCE] = source
-                record[O_ARRIVAL] = row[W_ARRIVAL]
-                record[O_SYNS] = row[W_SYNS]
-                record[O_SERVER] = server
-                record[O_CONNECTED] = t
-                record[O_START] = start
+                _describe(record, row)
                 record[O_END] = start + service
-                record[O_DEADLINE] = row[W_ARRIVAL] + cl.request_timeout[client]
-                record[O_ENTRY] = row[W_ENTRY]
-                record[O_OBSERVER] = row[W_OBSERVER]
-                record[O_VERSION] = row[W_VERSION]
-                row[W_NEXT] = sc[WAIT_FREE]
-                sc[WAIT_FREE] = w
+                record[O_DEADLINE] = row[W_BEGAN] + cl.request_timeout[client]
+                if cl.booked[client] == 1:
+                    row[W_STATE] = ACCEPTED
+                    record[O_WAIT] = w
+                else:
+                    free_row(sc, work, w)
                 _accepted(until, sc, sv, cl, ev, work, out)
                 return
             cause = _C_OVERLOAD
@@ -659,8 +863,86 @@ def _syn(
 
 
 @compiled
+def _look_again(cl: Any, rows: Any, client: Any, source: Any, held: Any) -> None:
+    """R12, ON_FAILURE: a source that still holds what a failed attempt used resolves anew."""
+    flat = cl.source_at[client] + source
+    holds = cl.target[flat] if cl.reach[client] == _R_PINNED else cl.held[flat]
+    if holds == held:
+        cl.resolves[flat] += 1
+        _pick_pinned(cl, rows, client, source, cl.resolves[flat], rows.current[cl.resolver_pair[client]])
+
+
+@compiled
+def _book(
+    sc: Any, cl: Any, rt: Any, rows: Any, ev: Any, work: Any, out: Any, w: Any, t: Any
+) -> None:
+    """R22: the attempt of the request `w` has ended at t: what follows from it."""
+    row = work.wait[w]
+    client = row[W_CLIENT]
+    outcome = row[W_OUTCOME]
+    flat = cl.source_at[client] + row[W_SOURCE]
+    if (
+        outcome not in (_OK, _NOT_SENT)
+        and cl.resolve[client] == _ON_FAILURE
+        and cl.reach[client] >= _R_PINNED
+    ):
+        held = row[W_SERVER] if cl.reach[client] == _R_PINNED else row[W_VERSION]
+        _look_again(cl, rows, client, row[W_SOURCE], held)
+    if row[W_SERVER] >= 0 and cl.router_row[flat] >= 0:
+        _booked_at_router(cl, rt, client, cl.router_row[flat], row[W_SERVER], outcome, t)
+    wait = _retry_after(cl, row, flat, outcome)
+    if wait < 0:
+        end_request(sc, work, out, w, t, outcome, row[W_CAUSE])
+    else:
+        row[W_STATE] = WAITING
+        push(sc, ev, t + wait, _ARRIVAL, client, row[W_REQUEST], K_RETRY, w, 0)
+
+
+@compiled
+def _begin_attempt(sc: Any, cl: Any, rows: Any, work: Any, out: Any, w: Any, t: Any) -> None:
+    """R22: the next attempt of a request begins; nothing is known of it."""
+    row = work.wait[w]
+    client = row[W_CLIENT]
+    if row[W_SERVER] >= 0 and cl.excludes_tried[client] == 1:
+        work.tried[w, row[W_TRIED]] = row[W_SERVER]
+        row[W_TRIED] += 1
+    out.retries[client] += 1
+    row[W_ATTEMPTS] += 1
+    row[W_BEGAN] = t
+    row[W_STATE] = CONNECTING
+    row[W_DEADLINE] = t + min(cl.connect_timeout[client], cl.request_timeout[client])
+    _blank(row)
+    if cl.reach[client] >= _R_PINNED and cl.resolve[client] == _EVERY:
+        _pull(sc, cl, rows, client, row[W_SOURCE], t)
+
+
+@compiled
+def _blank(row: Any) -> None:
+    """An attempt that has sent nothing yet."""
+    row[W_SYNS] = 0
+    row[W_SERVER] = -1
+    row[W_STICKY] = 0
+    row[W_FAIL_AT] = NEVER
+    row[W_CAUSE] = _C_NONE
+    row[W_ENTRY] = -1
+    row[W_OBSERVER] = -1
+    row[W_VERSION] = -1
+    row[W_CONNECTED] = -1
+    row[W_START] = -1
+
+
+@compiled
 def _heap_event(
-    until: Any, vanished_after: Any, sc: Any, sv: Any, cl: Any, rows: Any, ev: Any, work: Any, out: Any
+    until: Any,
+    vanished_after: Any,
+    sc: Any,
+    sv: Any,
+    cl: Any,
+    rt: Any,
+    rows: Any,
+    ev: Any,
+    work: Any,
+    out: Any,
 ) -> None:
     """Handle the first event of the heap."""
     t = ev.key[0, 0]
@@ -672,18 +954,23 @@ def _heap_event(
     b = ev.what[0, 2]
     _pop(sc, ev)
     if kind == _K_RESOLVE:
-        flat = cl.source_at[client] + a
-        held = cl.target[flat] if cl.reach[client] == _R_PINNED else cl.held[flat]
-        if held == b:
-            cl.resolves[flat] += 1
-            _pick_pinned(cl, rows, client, a, cl.resolves[flat], rows.current[cl.resolver_pair[client]])
+        _look_again(cl, rows, client, a, b)
+    elif kind == _K_BOOK:
+        _book(sc, cl, rt, rows, ev, work, out, a, t)
+    elif kind == K_RETRY:
+        _begin_attempt(sc, cl, rows, work, out, a, t)
+        row = work.wait[a]
+        _syn(
+            until, vanished_after, sc, sv, cl, rt, rows, ev, work, out, a, t,
+            u32_at(cl.repick_key[client], request, 0, row[W_ATTEMPTS] - 1),
+        )  # fmt: skip
     elif kind == _K_JOB:
         _job_event(until, vanished_after, sc, sv, cl, ev, work, out, request, rank, t)
     elif rank == _SYN:
         row = work.wait[a]
         _syn(
-            until, vanished_after, sc, sv, cl, rows, ev, work, out, a, t,
-            u32_at(cl.repick_key[client], request, row[W_SYNS]),
+            until, vanished_after, sc, sv, cl, rt, rows, ev, work, out, a, t,
+            u32_at(cl.repick_key[client], request, row[W_SYNS], row[W_ATTEMPTS] - 1),
         )  # fmt: skip
     else:
         row = work.wait[a]
@@ -737,6 +1024,9 @@ def _job_event(
             record[O_ENTRY] = -1
             record[O_OBSERVER] = -1
             record[O_VERSION] = -1
+            record[O_BEGAN] = t
+            record[O_ATTEMPTS] = 1
+            record[O_WAIT] = -1
             _accepted(until, sc, sv, cl, ev, work, out)
             return
         if sv.full[sv.group[server]] == _FULL_REJECT:
@@ -823,6 +1113,7 @@ def run_window(
     sc: Any,
     sv: Any,
     cl: Any,
+    rt: Any,
     sl: Any,
     rows: Any,
     ev: Any,
@@ -902,10 +1193,11 @@ def run_window(
             sc[LOG_SIZE] = n_log + 1
             continue
         if t_heap < t_arrival or (t_heap == t_arrival and ev.key[0, 1] < _ARRIVAL):
-            _heap_event(until, vanished_after, sc, sv, cl, rows, ev, work, out)
+            _heap_event(until, vanished_after, sc, sv, cl, rt, rows, ev, work, out)
             continue
-        if t_heap == t_arrival and ev.key[0, 2] < client:
-            _heap_event(until, vanished_after, sc, sv, cl, rows, ev, work, out)
+        if t_heap == t_arrival and ev.key[0, 1] == _ARRIVAL and ev.key[0, 2] <= client:
+            # of one client the request that tries again came before the one that arrives
+            _heap_event(until, vanished_after, sc, sv, cl, rt, rows, ev, work, out)
             continue
         # a run of arrivals of one client, up to whatever else is next
         stop = min(t_rows, t_heap, until)
@@ -913,6 +1205,7 @@ def run_window(
         pinned = reach >= _R_PINNED
         held = reach == _R_HELD
         balanced = cl.target_pair[client] >= 0
+        plain = cl.special[client] == 0
         base = cl.source_at[client]
         n_sources = np.uint64(cl.n_sources[client])
         timeout = cl.request_timeout[client]
@@ -946,7 +1239,7 @@ def run_window(
             elif reach != _R_NONE:
                 pair = np.int64(cl.pair[flat])
                 if balanced:
-                    entry = _enter(cl, rows, client, first_request + i, 0)
+                    entry = _enter(cl, rows, client, first_request + i, 0, 0)
                     pair = np.int64(-1)
                     if entry >= 0:
                         pair = np.int64(cl.entry_pair[cl.entry_at[client] + entry])
@@ -960,6 +1253,7 @@ def run_window(
                         server = np.int64(rows.version_servers[low + at])
             if (
                 server >= 0
+                and plain
                 and sv.state[server] == _LISTENING
                 and sv.queue[sv.group[server]] < 0
                 and not (away and (client_gone(sv, cl, flat) or link_lost(sv, cl, flat, entry, server)))
@@ -1003,6 +1297,9 @@ def run_window(
                 record[O_START] = start
                 record[O_END] = end
                 record[O_DEADLINE] = t + timeout
+                record[O_BEGAN] = t
+                record[O_ATTEMPTS] = 1
+                record[O_WAIT] = -1
                 record[O_ENTRY] = entry
                 record[O_OBSERVER] = -1 if pinned else (entry if entry >= 0 else cl.observer[flat])
                 record[O_VERSION] = version
@@ -1017,20 +1314,21 @@ def run_window(
                 row[W_REQUEST] = first_request + i
                 row[W_SOURCE] = source
                 row[W_ARRIVAL] = t
-                row[W_SYNS] = 0
-                row[W_SERVER] = -1
-                row[W_STICKY] = 0
-                row[W_FAIL_AT] = NEVER
                 row[W_DEADLINE] = t + min(cl.connect_timeout[client], timeout)
-                row[W_CAUSE] = _C_NONE
-                row[W_ENTRY] = -1
-                row[W_OBSERVER] = -1
-                row[W_VERSION] = -1
+                row[W_BEGAN] = t
+                row[W_ATTEMPTS] = 1
+                row[W_STATE] = CONNECTING
+                row[W_TRIED] = 0
+                _blank(row)
+                if cl.budget_permille[client] > 0:
+                    cl.tokens[flat] = min(
+                        1000 * cl.budget_burst[client], cl.tokens[flat] + cl.budget_permille[client]
+                    )
                 for k in range(work.wait_service.shape[1]):
                     work.wait_service[w, k] = sl.service[client, k, i]
                 u = route & LOW
                 i += 1
-                _syn(until, vanished_after, sc, sv, cl, rows, ev, work, out, w, t, u)
+                _syn(until, vanished_after, sc, sv, cl, rt, rows, ev, work, out, w, t, u)
             if (
                 sc[HEAP_SIZE] > heap_room
                 or sc[OPEN_SIZE] > open_room

@@ -24,7 +24,7 @@ from svcsim.dataplane.contract import (
 )
 from svcsim.dataplane.vectorised import kernel, state
 
-__all__ = ["Unanswered", "heap_without", "parts", "settle_of"]
+__all__ = ["Unanswered", "heap_without", "parts", "same_attempt", "settle_of"]
 
 Int64 = npt.NDArray[np.int64]
 
@@ -77,8 +77,15 @@ def heap_without(scalars: Int64, events: state.Events, waiting: set[int]) -> Non
     keys, whats = events.key[:n].copy(), events.what[:n].copy()
     scalars[state.HEAP_SIZE] = 0
     for key, what in zip(keys.tolist(), whats.tolist(), strict=True):
-        if what[0] != kernel.K_WAIT or what[1] not in waiting:
+        if what[0] not in (kernel.K_WAIT, kernel.K_RETRY) or what[1] not in waiting:
             kernel.push(scalars, events, *key, *what)
+
+
+def same_attempt(opened: Int64, row: Int64) -> npt.NDArray[np.bool_]:
+    """Which rows of the open table are of the same attempt as this one."""
+    columns = [kernel.O_CLIENT, kernel.O_REQUEST, kernel.O_ATTEMPTS]
+    same: npt.NDArray[np.bool_] = (opened[:, columns] == row[columns]).all(axis=1)
+    return same
 
 
 def settle_of(

@@ -16,6 +16,7 @@ __all__ = [
     "Clients",
     "Events",
     "Output",
+    "Routers",
     "Rows",
     "Servers",
     "Slots",
@@ -28,7 +29,7 @@ HIST_BINS = 64 * 64
 JOB_CLIENT = 1 << 31
 N_OUTCOMES = 12
 N_CAUSES = 13
-OUT_COLUMNS = 14
+OUT_COLUMNS = 16
 
 # places in the int64 array of scalars
 SCALARS = 16
@@ -88,6 +89,9 @@ class Clients(NamedTuple):
     entry int32 per source: the node it enters at, or -1. Per client: balancer int32; target_pair int32: place
     in `current` of what its balancer believes, -1 without one; entry_pair int32 (flat): by node entered at,
     place in `current` of what it believes, from entry_at[client] on; rotates int8.
+    R22 to R24: booked, special int8: whether attempts are booked, and whether choices are not R5's alone; turn,
+    tokens int64 per source; router_row int64 per source: its row in `Routers`, -1 without; stuck_at,
+    stuck_width: where a client's affinities begin, and how many a source has; retry_on int64: a bit an outcome.
     law int32 (n_clients, n_groups): which service-time law of the client's slot a group uses.
     """
 
@@ -124,7 +128,44 @@ class Clients(NamedTuple):
     entry_pair: Array
     entry_key: Array
     rotates: Array
+    booked: Array
+    special: Array
+    balance: Array
+    choice_key: Array
+    turn: Array
+    router_row: Array
+    affinity: Array
+    stuck_at: Array
+    stuck_width: Array
+    retries: Array
+    retry_on: Array
+    backoff: Array
+    backoff_max: Array
+    jitter: Array
+    retry_key: Array
+    excludes_tried: Array
+    budget_permille: Array
+    budget_burst: Array
+    tokens: Array
+    eject_after: Array
+    eject_ns: Array
     law: Array
+
+
+class Routers(NamedTuple):
+    """What sources remember of servers (R23, R24), one row to a source that does, one column to a server.
+
+    open, fails int32; fail_t, ejected int64. stuck int32, stuck_t int64 (flat): affinities. candidates int32:
+    room for a list.
+    """
+
+    open: Array
+    fails: Array
+    fail_t: Array
+    ejected: Array
+    stuck: Array
+    stuck_t: Array
+    candidates: Array
 
 
 class Slots(NamedTuple):
@@ -174,10 +215,14 @@ class Events(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Connections that are not settled: `wait` (still connecting) and `open` (accepted), int64 tables."""
+    """Connections that are not settled: `wait` (still connecting, or booked) and `open` (accepted), int64 tables.
+
+    tried int32 (n_wait, most attempts): servers that a booked request has tried.
+    """
 
     wait: Array
     wait_service: Array
+    tried: Array
     open: Array
     job: Array
 
@@ -189,6 +234,7 @@ class Output(NamedTuple):
     rows: Array
     count: Array
     hist: Array
+    retries: Array
     load: Array
     keep: Array
     bits: Array

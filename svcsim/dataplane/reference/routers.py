@@ -1,0 +1,90 @@
+"""What one source remembers of the servers it chose: turns, open attempts, affinity, ejections (R23, R24)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from svcsim.dataplane.contract import Balance, ClientPlan, Outcome
+from svcsim.dataplane.reference.beliefs import pick
+from svcsim.rng import u32_at
+
+__all__ = ["COUNTS_AGAINST", "Router"]
+
+COUNTS_AGAINST = frozenset(
+    (Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.CONNECT_TIMEOUT, Outcome.RESET, Outcome.EOF)
+)
+
+
+class Router:
+    """The choices of one source."""
+
+    def __init__(self, plan: ClientPlan, source: int) -> None:
+        self.plan = plan
+        self.open: Counter[int] = Counter()
+        self._turn = u32_at(int(plan.router_key), source, 0)
+        self._stuck: dict[int, tuple[int, int]] = {}
+        self._failures: dict[int, tuple[int, int]] = {}
+        self._ejected_until: dict[int, int] = {}
+        self._tokens = 1000 * plan.budget_burst
+
+    def choose(
+        self, servers: Sequence[int], tried: Sequence[int], asked: int, u: int, v: int, now_ns: int
+    ) -> int:
+        """A server of a list that is not empty. asked: the entry or observer whose list it is."""
+        if self.plan.affinity_ns >= 0:
+            server, since_ns = self._stuck.get(asked, (-1, 0))
+            if server not in servers or now_ns - since_ns > self.plan.affinity_ns:
+                server = self._choose(servers, tried, u, v, now_ns)
+            self._stuck[asked] = (server, now_ns)
+            return server
+        return self._choose(servers, tried, u, v, now_ns)
+
+    def _choose(self, servers: Sequence[int], tried: Sequence[int], u: int, v: int, now_ns: int) -> int:
+        untried = [s for s in servers if s not in tried]
+        usable = [s for s in untried if self._ejected_until.get(s, 0) <= now_ns]
+        candidates = usable or untried or servers
+        match self.plan.balance:
+            case Balance.UNIFORM:
+                return candidates[pick(u, len(candidates))]
+            case Balance.ROUND_ROBIN:
+                self._turn += 1
+                return candidates[(self._turn - 1) % len(candidates)]
+            case Balance.LEAST:
+                return min(candidates, key=lambda server: self.open[server])
+            case Balance.TWO_CHOICES:
+                a = pick(u, len(candidates))
+                b = pick(v, len(candidates) - 1)
+                b += b >= a
+                if len(candidates) == 1 or self.open[candidates[a]] <= self.open[candidates[b]]:
+                    return candidates[a]
+                return candidates[b]
+
+    def ended(self, server: int, outcome: Outcome, now_ns: int) -> None:
+        """An attempt at a server has ended (R24)."""
+        self.open[server] -= 1
+        if self.plan.eject_after <= 0:
+            return
+        if outcome is Outcome.OK:
+            self._failures.pop(server, None)
+        elif outcome in COUNTS_AGAINST:
+            count, last_ns = self._failures.get(server, (0, now_ns))
+            count = 1 if now_ns - last_ns > self.plan.eject_ns else count + 1
+            if count >= self.plan.eject_after:
+                self._ejected_until[server] = now_ns + self.plan.eject_ns
+                count = 0
+            self._failures[server] = (count, now_ns)
+
+    def first_attempt(self) -> None:
+        """The budget grows with every request (R22)."""
+        most = 1000 * self.plan.budget_burst
+        self._tokens = min(most, self._tokens + max(self.plan.budget_permille, 0))
+
+    def may_retry(self) -> bool:
+        """Whether the budget lasts for one more attempt, which it then pays (R22)."""
+        if self.plan.budget_permille < 0:
+            return True
+        if self._tokens < 1000:
+            return False
+        self._tokens -= 1000
+        return True
