@@ -37,6 +37,9 @@ _COLUMN_RULES = {
     "request": "R3",
     "source": "R4",
     "arrival_ns": "R3",
+    "attempts": "R22",
+    "attempt_ns": "R22",
+    "entry": "R20",
     "observer": "R6",
     "version": "R6",
     "server": "R5",
@@ -135,7 +138,7 @@ def crosscheck(scenario: Scenario, *, seed: int = 1, replications: int = 1) -> A
         a, b = runs
         assert a.requests is not None and b.requests is not None
         compare_records(a.requests, b.requests)
-        for name in ("counts", "histogram", "load"):
+        for name in ("counts", "histogram", "retries", "load"):
             if not np.array_equal(getattr(a, name), getattr(b, name)):
                 raise EngineMismatch(
                     f"replication {replication}: the engines' {name} differ (rules R3, R13, R15)"

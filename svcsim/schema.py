@@ -116,6 +116,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("pod", "category", "", "pod addressed last, empty if none"),
         Column("observer", "category", "", "whose list was consulted last, empty if none"),
         Column("version", "int64", "", "version of that list, -1 if none"),
+        Column("attempts", "int64", "1", "attempts begun; other columns are of the last"),
         Column("syns", "int64", "1", "SYNs sent"),
     ),
     "pods": (

@@ -176,6 +176,7 @@ def run_replication(
         control = plane(topology, dice, timed).run(cuts)
         records = reference.finish()
         counts, histogram = _tallies(records, len(plan.clients))
+        retries = np.array(reference.retries(), dtype=np.int64)
         load = np.zeros((len(control.servers), plan.duration_ns // 1_000_000_000 + 1), dtype=np.int32)
         for (server, second), accepted in reference.load().items():
             load[server, second] = accepted
@@ -195,6 +196,7 @@ def run_replication(
         records = np.concatenate(rows)
         records = records[np.lexsort((records["request"], records["client"]))]
         counts, histogram, load = fast.counts, fast.latency_histogram, fast.load
+        retries = fast.retries
         requests = records if keep_requests else None
         failures = records[records["outcome"] != int(Outcome.OK)]
     return Replication(
@@ -203,6 +205,7 @@ def run_replication(
         plan=plan,
         counts=counts,
         histogram=histogram,
+        retries=retries,
         load=load,
         failures=failures,
         requests=requests,

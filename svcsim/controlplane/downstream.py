@@ -1,4 +1,4 @@
-"""Observers that follow other observers: load balancers, by checks of their own, and caches before the DNS.
+"""Observers that follow others: load balancers, by checks of their own, caches before the DNS, ingresses.
 
 A load balancer sends to nodes, which it checks, or to pods, which it is told of and checks too. Checks are
 arithmetic of phase and interval: a target whose last checks all said what is believed of it is not looked at
@@ -203,6 +203,7 @@ class Downstream:
         self.balancers = [Balancer(plane, observer, view) for observer, view in top.balancers.items()]
         self._asked: dict[int, list[Balancer]] = {}
         self._registrars: dict[tuple[int, int], Balancer] = {}
+        self._applied: dict[int, int] = {}
         self._caches: dict[int, list[tuple[int, int]]] = {}
         for one in self.balancers:
             for view in top.views:
@@ -249,6 +250,15 @@ class Downstream:
             for cache, phase in self._caches.get(view, ()):
                 at = t_ns if t_ns <= 0 else phase + max(-(-(t_ns - phase) // period), 0) * period
                 timeline.belief(at, cache, view, version)
+
+    def applies(self, observer: int, t_ns: int) -> int:
+        """When a watcher that was told at t_ns acts on it: at once, or as an ingress proxy does, in order."""
+        name = self._plane.topology.ingresses.get(observer)
+        if name is None:
+            return t_ns
+        at = max(t_ns + self._plane.dice.lag("ingress", name), self._applied.get(observer, 0))
+        self._applied[observer] = at
+        return at
 
     def node(self, t_ns: int, node: int, state: int) -> None:
         """A node takes a state."""

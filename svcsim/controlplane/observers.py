@@ -30,8 +30,8 @@ Int64 = npt.NDArray[np.int64]
 class Adoptions:
     """When each watching observer had each change: int64 (n_changes, n_observers), -1 where it had not.
 
-    received: the watch event; sync_start and committed: of the sync that applied it (node proxies only; for
-    direct watchers all three are equal).
+    received: the watch event; sync_start and committed: of the sync that applied it (direct watchers start at
+    once, and all but ingress proxies are done at once).
     """
 
     observers: Int64
@@ -127,10 +127,12 @@ class Observers:
 
     def _believe_direct(self, k: int, i: int, t_ns: int) -> None:
         """A direct watcher takes what change k says."""
-        self._starts[k, i] = self._commits[k, i] = t_ns
+        observer = int(self._ids[i])
+        applied_ns = self._timeline.applies(observer, t_ns)
+        self._starts[k, i], self._commits[k, i] = t_ns, applied_ns
         for view, version in self._changes[k][1]:
             if isinstance(version, int):
-                self._timeline.belief(t_ns, int(self._ids[i]), view, version)
+                self._timeline.belief(applied_ns, observer, view, version)
 
     def advance(self, until_ns: int) -> None:
         """Write the beliefs that begin before until_ns, and any later ones already certain."""

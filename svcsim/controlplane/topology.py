@@ -11,9 +11,11 @@ from svcsim.controlplane.lags import Dice
 from svcsim.dataplane.contract import (
     NEVER,
     ON_SERVERS_NODE,
+    Balance,
     ClientPlan,
     GroupPlan,
     OnEmpty,
+    Outcome,
     Plan,
     QueueFull,
     Reach,
@@ -22,12 +24,18 @@ from svcsim.dataplane.contract import (
 from svcsim.distributions import Constant, Distribution
 from svcsim.kube import BarePod, ObjectKey, PodTemplate, Service, Workload, aliased, resolve_port, selects
 from svcsim.rng import Purpose
-from svcsim.scenario import FROM_OUTSIDE, Client, Scenario
+from svcsim.scenario import FROM_OUTSIDE, Client, Retry, Scenario
 
 __all__ = ["Group", "Topology", "View", "syn_ladder"]
 
 _SECOND = 1_000_000_000
 LINEAR_SYN_SINCE = (6, 5)
+_BALANCES = {
+    "random": Balance.UNIFORM,
+    "round-robin": Balance.ROUND_ROBIN,
+    "least-request": Balance.LEAST,
+    "two-choices": Balance.TWO_CHOICES,
+}
 
 
 def syn_ladder(kernel: tuple[int, int]) -> tuple[tuple[int, ...], int]:
@@ -120,6 +128,7 @@ class Topology:
     targets_of_client: list[int] = field(default_factory=list)
     balancers: dict[int, View] = field(default_factory=dict)
     caches: dict[int, str] = field(default_factory=dict)
+    ingresses: dict[int, str] = field(default_factory=dict)
     source_nodes: list[list[int]] = field(default_factory=list)
     n_observers: int = 0
     warnings: list[str] = field(default_factory=list)
@@ -164,11 +173,13 @@ class Topology:
             observers = [balancer] * len(nodes)
         elif client.via == "loopback":
             observers = [self.self_observer] * len(nodes)
-        elif client.resolve == "watch":
+        elif client.resolve == "watch" or client.via == "ingress":
             observers = list(range(self.n_observers, self.n_observers + len(nodes)))
             watchers.update({o: f"{client.name}/{k}" for k, o in enumerate(observers)})
             self.node_of_watcher.update(zip(observers, nodes, strict=True))
             self.n_observers += len(nodes)
+            if client.via == "ingress":
+                self.ingresses.update({o: watchers[o] for o in observers})
         else:
             resolver = slice_resolver if view.service is not None else pod_resolver
             watchers[resolver] = "resolver"
@@ -344,6 +355,8 @@ class Topology:
         on_node = client.via in ("cluster-ip", "external-name")
         if client.via == "loopback":
             reach, on_empty = Reach.BELIEF, OnEmpty.NOT_SENT
+        elif client.via == "ingress":
+            reach, on_empty = Reach.BELIEF, OnEmpty.UNAVAILABLE
         elif client.via in FROM_OUTSIDE:
             behind = outside and client.via == "load-balancer"
             reach, on_empty = Reach.BELIEF, OnEmpty.SILENT if behind else OnEmpty.REJECT
@@ -365,6 +378,12 @@ class Topology:
             for s in range(client.sources)
         ]
         connect = client.connect_timeout_ns
+        service = self._service_of(client)
+        view = self.views[self.view_of_client[k]]
+        sticks = service is not None and view.kind in ("proxy", "local")
+        affinity = service is not None and sticks and service.session_affinity == "ClientIP"
+        retry = client.retry or Retry(times=0)
+        share = retry.budget_share
         return ClientPlan(
             name=client.name,
             view=self.view_of_client[k],
@@ -389,6 +408,23 @@ class Topology:
             connect_timeout_ns=min(connect if connect is not None else NEVER, gives_up * _SECOND),
             request_timeout_ns=client.request_timeout_ns if client.request_timeout_ns is not None else NEVER,
             ladder_ns=np.array(ladder, dtype=np.int64) * _SECOND,
+            balance=_BALANCES[client.balance or "random"],
+            router_key=dice.key(Purpose.ROUTER, client.name),
+            choice_key=dice.key(Purpose.CHOICE, client.name),
+            affinity_ns=service.affinity_timeout_seconds * _SECOND
+            if service is not None and affinity
+            else -1,
+            retries=retry.times,
+            retry_on=frozenset(Outcome[name.upper()] for name in retry.outcomes),
+            backoff_ns=retry.backoff_ns,
+            backoff_max_ns=retry.backoff_max_ns,
+            jitter=retry.jitter,
+            retry_key=dice.key(Purpose.RETRY, client.name),
+            excludes_tried=retry.exclude_tried,
+            budget_permille=-1 if share is None else round(1000 * share),
+            budget_burst=retry.budget_burst,
+            eject_after=0 if client.eject is None else client.eject.after,
+            eject_ns=0 if client.eject is None else client.eject.for_ns,
             repick_key=dice.key(Purpose.REPICK, client.name),
             resolve_key=dice.key(Purpose.RESOLVE, client.name),
         )

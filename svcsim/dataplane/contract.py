@@ -137,10 +137,10 @@ R21. *Dropped.* An observer may hold, instead of a version, DROPPED: a list that
 
 **Clients that try again, and routers that choose**
 
-R22. *Attempts.* A request is one or more attempts, k = 0, 1, ... R4 holds once for all of them; R6 to R8, R10,
-    R13 to R15, R18, R20 and R21 hold for each as if it were a request that arrived when the attempt began,
-    with the words rng.u32_at(key, request, j, k) in place of (key, request, j), and the low half of the
-    route word at k = 0, j = 0 alone. The service time is the request's. When attempt k ends at instant t
+R22. *Attempts.* A request is one or more attempts, k = 0, 1, ... R4 holds once for all of them; R6 to R8,
+    R10, R13 to R15, R18, R20 and R21 hold for each as if it were a request that arrived when the attempt
+    began, with the words rng.u32_at(key, request, j, k) in place of (key, request, j), and the low half of
+    the route word at k = 0, j = 0 alone. The service time is the request's. When attempt k ends at instant t
     with an outcome in `retry_on`, k < `retries`, and the budget lasts, attempt k + 1 begins at t + wait (rank
     ARRIVAL, client and request): b = min(backoff_ns * 2^k, backoff_max_ns), wait = b, or with jitter
     (b * rng.u32_at(retry_key, request, k)) >> 32. Otherwise the request ends as the attempt did. A request
@@ -148,22 +148,23 @@ R22. *Attempts.* A request is one or more attempts, k = 0, 1, ... R4 holds once 
     ends an attempt is booked in the place that R12 gives to ON_FAILURE: (t, COMPLETION, client, request).
     *Budget*: per source, tokens in thousandths: 1000 * budget_burst at first; a first attempt adds
     budget_permille, up to that; a retry takes 1000, and there is none for less.
-R23. *Choice.* Where a list (R5, R6) is to be chosen from and the client is more than R5's, the candidates are the
-    servers of the list, in its order, that this request has not tried in an earlier attempt (with
+R23. *Choice.* Where a list (R5, R6) is to be chosen from and the client is more than R5's, the candidates are
+    the servers of the list, in its order, that this request has not tried in an earlier attempt (with
     `excludes_tried`) and that the source has not ejected (R24); if there are none, those not tried; if there
-    are none, all. Of m candidates, by `balance`: UNIFORM: index (u * m) >> 32. ROUND_ROBIN: index (c + i) mod m
-    for the source's i-th choice, c = rng.u32_at(router_key, source, 0). LEAST: the fewest open attempts of this
-    source, of equals the first. TWO_CHOICES: of a = (u * m) >> 32 and b = (v * (m - 1)) >> 32, one further if
-    b >= a, with v = rng.u32_at(choice_key, request, j, k), the one with fewer open attempts, of equals a. An
-    attempt is open from the SYN that chose until its end is booked.
+    are none, all. Of m candidates, by `balance`: UNIFORM: index (u * m) >> 32. ROUND_ROBIN: index (c + i) mod
+    m for the source's i-th choice, c = rng.u32_at(router_key, source, 0). LEAST: the fewest open attempts of
+    this source, of equals the first. TWO_CHOICES: of a = (u * m) >> 32 and b = (v * (m - 1)) >> 32, one
+    further if b >= a, with v = rng.u32_at(choice_key, request, j, k), the one with fewer open attempts, of
+    equals a. An attempt is open from the SYN that chose until its end is booked.
     *Affinity*: with affinity_ns >= 0 a source that chose a server at most affinity_ns ago, from the entry or
     observer that is asked now, gets it again if it is in the list; either way the instant is remembered.
-R24. *Ejection.* With eject_after > 0: an attempt that ends REFUSED, UNREACHABLE, CONNECT_TIMEOUT, RESET or EOF
-    at a server counts against it at its source; one that ends OK sets the count to 0, and so does a failure
-    more than eject_ns after the one before. At eject_after the server is ejected until t + eject_ns, and the
-    count begins anew.
+R24. *Ejection.* With eject_after > 0: an attempt that ends REFUSED, UNREACHABLE, CONNECT_TIMEOUT, RESET or
+    EOF at a server counts against it at its source; one that ends OK sets the count to 0, and so does a
+    failure more than eject_ns after the one before. At eject_after the server is ejected until t + eject_ns,
+    and the count begins anew.
 
-`attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of the last.
+`attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of
+the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
 list consulted, -1 if none. `server`: the last one addressed, -1 if none.
 """

@@ -9,7 +9,6 @@ from typing import Any
 from svcsim.report.setting import Setting
 from svcsim.report.words import STAGE, many, per_10k, percent, spaced
 from svcsim.scenario.events import NOT_YET_EVENTS
-from svcsim.scenario.model import NOT_YET_VIA
 
 __all__ = ["answer", "interval", "not_modelled", "reasons"]
 
@@ -102,7 +101,6 @@ def reasons(setting: Setting) -> list[str]:
 def not_modelled() -> list[str]:
     """What a run leaves out."""
     return [
-        f"Ways in: {', '.join(NOT_YET_VIA)}; session affinity, traffic policies.",
         f"Events: {', '.join(NOT_YET_EVENTS)}.",
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
         "Connections: each request opens its own; no keep-alive, pools, UDP; no limit of ports, conntrack.",

@@ -29,6 +29,7 @@ from svcsim.scenario.events import (
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.model import (
     ARRIVALS,
+    BALANCES,
     FROM_OUTSIDE,
     MAX_NODES,
     MAX_RATE_PER_S,
@@ -160,6 +161,12 @@ def _check_client(client: Client, where: Where) -> None:
             "must be any, own, node:NAME or zone:NAME with via: node-port, and absent otherwise",
         ),
         (
+            "balance",
+            client.balance,
+            client.balance in (BALANCES if client.via == "ingress" or client.resolve == "watch" else (None,)),
+            f"must be one of {', '.join(BALANCES)} with via: ingress or resolve: watch, and absent otherwise",
+        ),
+        (
             "resolve.every",
             client.resolve_every_ns,
             (client.resolve_every_ns or 0) > 0
@@ -198,6 +205,10 @@ def _check_reach(client: Client, cluster: Cluster, where: Where, warnings: list[
     if client.host_network:
         raise (where / "hostNetwork").error(True, "has no meaning from outside the cluster")
     if client.via in FROM_OUTSIDE:
+        if client.via == "ingress":
+            warnings.append(
+                f"client {client.name}: the ingress's own pods are taken to be there all the time, on no node"
+            )
         to_pods = client.via == "load-balancer" and cluster.load_balancer.targets == "pods"
         if to_pods and cluster.pod_network == "overlay":
             raise (where / "via").problem(

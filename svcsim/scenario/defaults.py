@@ -194,6 +194,13 @@ _ROWS: Final = (
         "a target's turn to what the balancer does; minutes where a cloud's API is slow",
     ),
     Default(
+        "lag.ingress",
+        _lognormal("300ms", "1.5s"),
+        "distribution",
+        "assumed",
+        "a proxy's endpoint event to its new upstreams",
+    ),
+    Default(
         "lag.load",
         {"lognormal": {"median": 1.0, "p99": 2.66}},
         "factor",
@@ -245,6 +252,21 @@ _ROWS: Final = (
     Default("clients.arrivals", "poisson", "kind", "assumed", "many independent users"),
     Default("clients.resolve", "once", "kind", "assumed", "with via: pod-ip; a headless client's is the TTL"),
     Default("clients.pick", "random", "kind", "assumed", "with via: headless; answers are shuffled"),
+    Default("clients.balance", "random", "kind", "assumed", "of clients that watch endpoints"),
+    Default(
+        "clients.ingress.balance", "round-robin", "kind", "measured", "nginx's and ingress-nginx's default"
+    ),
+    Default("clients.ingress.retry.times", 2, "retries", "measured", "proxy-next-upstream-tries 3"),
+    Default("clients.ingress.sources", 2, "proxies", "assumed", "an ingress of two pods, never lost"),
+    Default(
+        "clients.retry.backoff", "25ms", "duration", "measured", "Envoy's base interval; 0s in an ingress"
+    ),
+    Default(
+        "clients.retry.maxBackoff", "250ms", "duration", "measured", "Envoy: ten times the base interval"
+    ),
+    Default("clients.retry.jitter", True, "truth", "measured", "Envoy's fully jittered back-off"),
+    Default("clients.retry.excludeTried", False, "truth", "assumed", "true in an ingress: its next upstream"),
+    Default("clients.retry.budget.burst", 10, "retries", "assumed", "where a budget's share is given"),
     Default("clients.entry", "any", "kind", "assumed", "with via: node-port: every node is somebody's"),
     Default(
         "clients.timeout.connect", "1s", "duration", "assumed", "common in HTTP clients inside a cluster"

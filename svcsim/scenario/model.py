@@ -13,29 +13,43 @@ from svcsim.scenario.defaults import default, default_law, default_ns
 
 __all__ = [
     "ARRIVALS",
+    "BALANCES",
     "FROM_OUTSIDE",
     "MAX_CORES",
     "MAX_NODES",
     "MAX_RATE_PER_S",
     "MAX_SOURCES",
-    "NOT_YET_VIA",
+    "MAY_BE_RETRIED",
     "ON_SIGTERM",
     "PICKS",
     "PRESETS",
     "RESOLVES",
+    "RETRIED",
     "VIAS",
     "Client",
     "Cluster",
     "Dns",
+    "Eject",
     "KubeProxy",
     "LoadBalancer",
     "Node",
+    "Retry",
     "VanishedIP",
     "WorkloadBehaviour",
     "named_nodes",
 ]
 
-Via = Literal["loopback", "pod-ip", "headless", "cluster-ip", "node-port", "load-balancer", "external-name"]
+Via = Literal[
+    "loopback",
+    "pod-ip",
+    "headless",
+    "cluster-ip",
+    "node-port",
+    "load-balancer",
+    "external-name",
+    "ingress",
+]
+Balance = Literal["random", "round-robin", "least-request", "two-choices"]
 Pick = Literal["first", "random", "rotate"]
 Targets = Literal["nodes", "pods"]
 Check = Literal["healthz", "node-port"]
@@ -52,10 +66,14 @@ VIAS: Final[tuple[Via, ...]] = (
     "node-port",
     "load-balancer",
     "external-name",
+    "ingress",
 )
-NOT_YET_VIA: Final = ("ingress",)
-FROM_OUTSIDE: Final[tuple[Via, ...]] = ("node-port", "load-balancer")
+FROM_OUTSIDE: Final[tuple[Via, ...]] = ("node-port", "load-balancer", "ingress")
 """The ways that callers outside the cluster use."""
+BALANCES: Final[tuple[Balance, ...]] = ("random", "round-robin", "least-request", "two-choices")
+RETRIED: Final = ("refused", "unreachable", "connect_timeout", "dns_failure")
+"""What is tried again by default: nothing was sent that a pod could have acted on."""
+MAY_BE_RETRIED: Final = (*RETRIED, "reset", "eof", "request_timeout", "rejected", "misdelivered")
 PICKS: Final[tuple[Pick, ...]] = ("first", "random", "rotate")
 RESOLVES: Final[tuple[Resolve, ...]] = ("once", "on-failure", "watch", "every")
 ARRIVALS: Final[tuple[Arrivals, ...]] = ("poisson", "constant")
@@ -89,6 +107,11 @@ _ORIGIN: Final[str] = default("clients.from")
 _MAJOR, _MINOR = map(int, default("cluster.kernel").split("."))
 _KERNEL: Final[tuple[int, int]] = (_MAJOR, _MINOR)
 GRACE_SINCE_MINOR: Final = 32
+_BACKOFF: Final[int] = default_ns("clients.retry.backoff")
+_BACKOFF_MAX: Final[int] = default_ns("clients.retry.maxBackoff")
+_JITTER: Final[bool] = default("clients.retry.jitter")
+_EXCLUDE_TRIED: Final[bool] = default("clients.retry.excludeTried")
+_BUDGET_BURST: Final[int] = default("clients.retry.budget.burst")
 _PRESET: Final[str] = default("cluster.loadBalancer.preset")
 _TARGETS: Final[Targets] = default("cluster.loadBalancer.targets")
 _HOST_NETWORK: Final[bool] = default("clients.hostNetwork")
@@ -255,11 +278,39 @@ class WorkloadBehaviour:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How a client tries again: up to `times` more, after one of `outcomes`.
+
+    The wait before retry k is backoff_ns * 2^(k-1), at most backoff_max_ns, with jitter a uniform part of it.
+    budget_share: retries allowed per request in the long run, budget_burst at once; share None for no
+    budget. exclude_tried: servers tried before are chosen only where no other is left.
+    """
+
+    times: int
+    outcomes: tuple[str, ...] = RETRIED
+    backoff_ns: int = _BACKOFF
+    backoff_max_ns: int = _BACKOFF_MAX
+    jitter: bool = _JITTER
+    exclude_tried: bool = _EXCLUDE_TRIED
+    budget_share: float | None = None
+    budget_burst: int = _BUDGET_BURST
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Eject:
+    """Passive health: after so many failures in a row a server is left out for a while."""
+
+    after: int
+    for_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """Who connects, to what, by which way.
 
     `resolve` is None unless `via` is pod-ip or headless, `pick` unless it is headless; `entry` is any, own,
-    node:NAME or zone:NAME where `via` is node-port and None otherwise; timeouts are None for no limit;
+    node:NAME or zone:NAME where `via` is node-port and None otherwise; `balance` is how a source that watches
+    endpoints, or an ingress proxy, chooses, None for others; timeouts, of an attempt, are None for no limit;
     `origin` is nodes, outside, node:NAME or zone:NAME.
     """
 
@@ -278,3 +329,6 @@ class Client:
     host_network: bool = _HOST_NETWORK
     pick: Pick | None = None
     entry: str | None = None
+    balance: Balance | None = None
+    retry: Retry | None = None
+    eject: Eject | None = None

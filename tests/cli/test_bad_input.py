@@ -62,7 +62,7 @@ class TestScenarios:
             ),
             ("rate: 40/s}\n  - ", "rate: 40/s, retries: 3}\n  - ", "retries"),
             ("via: cluster-ip", "via: clusterip", "did you mean cluster-ip?"),
-            ("via: cluster-ip", "via: ingress", "is not simulated yet"),
+            ("via: cluster-ip", "via: load-balancer", "its type is ClusterIP, not LoadBalancer"),
             ("duration: 15s", "duration: 15 parsecs", "duration"),
             ("duration: 15s", "duration: -1s", "duration"),
             ("duration: 15s", "durration: 15s", "durration"),

@@ -249,6 +249,47 @@ def _of_pods(cluster: dict) -> bool:
     return cluster.get("loadBalancer", {}).get("targets") == "pods"
 
 
+def _again(dice: random.Random, manifests: list[dict], clients: list[dict]) -> None:
+    """Ingresses, retries, choices, affinity and ejections in half of the scenarios."""
+    if dice.random() < 0.5:
+        return
+    for one in manifests:
+        if one["kind"] == "Service" and dice.random() < 0.4:
+            one["spec"]["sessionAffinity"] = "ClientIP"
+            seconds = dice.choice([1, 3, 10800])
+            one["spec"]["sessionAffinityConfig"] = {"clientIP": {"timeoutSeconds": seconds}}
+    for client in clients:
+        if client["via"] == "cluster-ip" and dice.random() < 0.3:
+            client["via"] = "ingress"
+            for key in ("from", "hostNetwork", "sources"):
+                client.pop(key, None)
+        if client["via"] == "ingress" or client.get("resolve") == "watch":
+            client["balance"] = dice.choice(["random", "round-robin", "least-request", "two-choices"])
+            if dice.random() < 0.4:
+                client["eject"] = {"after": dice.choice([1, 2]), "for": dice.choice(["1s", "5s"])}
+        if client["via"] == "loopback" or dice.random() < 0.3:
+            continue
+        client["retry"] = dice.choice([0, 1, 3])
+        if client["retry"] and dice.random() < 0.7:
+            outcomes = [
+                "refused", "unreachable", "connect_timeout", "dns_failure", "reset", "eof",
+                "request_timeout", "rejected", "misdelivered",
+            ]  # fmt: skip
+            client["retry"] = {
+                "times": dice.choice([1, 2, 5]),
+                "outcomes": dice.sample(outcomes, dice.choice([1, 4, 9])),
+                "backoff": dice.choice(["0s", "100ms", "700ms"]),
+                "maxBackoff": dice.choice(["700ms", "2s"]),
+                "jitter": dice.random() < 0.5,
+                "excludeTried": dice.random() < 0.5,
+            }
+            if dice.random() < 0.4:
+                client["retry"]["budget"] = {
+                    "share": dice.choice(["0%", "20%"]),
+                    "burst": dice.choice([0, 2]),
+                }
+
+
 def _ways(dice: random.Random, grid: bool, manifests: list[dict], clients: list[dict]) -> dict:
     """Other ways in for half of the scenarios: their Services and clients; the cluster's keys for them."""
     if dice.random() < 0.5:
@@ -386,7 +427,9 @@ def random_scenario(seed: int) -> dict:
         {"then": "blackhole"},
         {"then": "blackhole", "reuse": {"after": m.pick("500ms", "2s")}},
     )
+    _again(random.Random(f"again {seed}"), manifests, clients)
     balancers = _ways(random.Random(f"ways {seed}"), m.grid, manifests, clients)
+    lag["ingress"] = m.law(0, 300, 1500)
     if balancers:
         lag["loadBalancer"] = {"constant": "100ms"} if m.grid else {"uniform": {"low": "0s", "high": "2s"}}
     return {

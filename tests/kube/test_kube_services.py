@@ -95,11 +95,6 @@ WARNINGS = [
     ),
     (
         "spec:\n",
-        "spec:\n  sessionAffinity: ClientIP\n",
-        "spec.sessionAffinity = ClientIP is not simulated yet: every connection picks anew",
-    ),
-    (
-        "spec:\n",
         "spec:\n  externalIPs: [1.2.3.4]\n",
         "spec.externalIPs are not simulated yet: nothing arrives there",
     ),

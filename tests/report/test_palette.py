@@ -13,7 +13,7 @@ from svcsim.report.palette import ACCEPTING, OUTCOMES, PATHS, STAGES, STATES, Lo
 from svcsim.report.words import LAG, STAGE
 from svcsim.results.reading.lag import LAG_STAGES
 from svcsim.results.reading.pipeline import STAGE_NAMES
-from svcsim.scenario.model import NOT_YET_VIA, RESOLVES, VIAS
+from svcsim.scenario.model import RESOLVES, VIAS
 
 # severity 1.0 of Machado, Oliveira and Fernandes, IEEE TVCG 15 (2009), table 1; on linear RGB
 BLIND = {
@@ -34,7 +34,7 @@ def test_every_failure_stage_path_and_state_has_a_look() -> None:
     failures = {outcome.name.lower() for outcome in Outcome} - {"open", "ok", "not_sent"}
     assert set(OUTCOMES) == failures
     assert set(STAGES) == set(STAGE_NAMES) - {""}
-    assert set(VIAS) | set(NOT_YET_VIA) <= set(PATHS)
+    assert set(VIAS) <= set(PATHS)
     assert {f"pod-ip {resolve}" for resolve in RESOLVES} <= set(PATHS)
     drawn = {state.name.lower() for state in ServerState} - {"unborn", "vanished"}
     assert drawn <= set(STATES)

@@ -141,6 +141,8 @@ def record(arrival: int, **columns: Any) -> np.ndarray:
     row = np.zeros(1, dtype=RECORD_DTYPE)
     usual = {
         "arrival_ns": arrival,
+        "attempts": 1,
+        "attempt_ns": arrival,
         "syns": 1,
         "connected_ns": -1,
         "start_ns": -1,

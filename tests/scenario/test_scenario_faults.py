@@ -40,7 +40,13 @@ FAULTS: dict[str, Any] = {
     "lines": "a\nb: c\n",
 }
 
-FREE_TEXT = {("name",), ("clients", 0, "name"), ("clients", 2, "name"), ("clients", 3, "name")}
+FREE_TEXT = {
+    ("name",),
+    ("clients", 0, "name"),
+    ("clients", 2, "name"),
+    ("clients", 3, "name"),
+    ("clients", 4, "name"),
+}
 REFERENCED = {("cluster", "nodes", 0, "zone"), ("clients", 1, "name")}
 """Text here breaks what refers to it, and that is named instead."""
 A_ZONE = {("cluster", "nodes", 1, "zone")}
@@ -49,6 +55,11 @@ ZERO_IS_FINE = {
     ("cluster", "otherServices", "endpoints"),
     ("cluster", "endpointSlice", "batchPeriod"),
     ("cluster", "dns", "cache"),
+    ("clients", 2, "retry"),
+    ("clients", 2, "retry", "times"),
+    ("clients", 2, "retry", "backoff"),
+    ("clients", 2, "retry", "budget", "share"),
+    ("clients", 2, "retry", "budget", "burst"),
     ("cluster", "kubeProxy", "minSyncPeriod"),
     ("cluster", "vanishedIP", "after"),
     ("cluster", "vanishedIP", "reuse", "after"),
@@ -63,6 +74,8 @@ ZERO_IS_FINE = {
 TRUTHS = {
     ("cluster", "nodes", 0, "unschedulable"),
     ("clients", 0, "hostNetwork"),
+    ("clients", 2, "retry", "jitter"),
+    ("clients", 2, "retry", "excludeTried"),
     ("workloads", "deployment/web", "probe", "competes"),
 }
 

@@ -100,6 +100,9 @@ OTHER: dict[Any, Any] = {
     "targets": "nodes",
     "check": "node-port",
     "pick": "first",
+    "balance": "random",
+    "share": "30%",
+    "maxBackoff": "9s",
     "entry": "n2",
 }
 """Another value for keys whose values are words."""
@@ -107,7 +110,7 @@ OTHER: dict[Any, Any] = {
 
 def _changed(path: tuple[str | int, ...], value: Any) -> Any:
     key = path[-1]
-    if key in ("via", "to", "port") and path[1] in (2, 3):
+    if key in ("via", "to", "port") and path[1] in (2, 3, 4):
         return None  # these bind each other
     if key in OTHER:
         return OTHER[key]

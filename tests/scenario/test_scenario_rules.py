@@ -12,13 +12,13 @@ from svcsim.kube import ObjectKey, parse_key
 from svcsim.scenario import (
     Client,
     Cluster,
+    Eject,
     Rollout,
     Scale,
     Scenario,
     Unready,
     WorkloadBehaviour,
 )
-from svcsim.scenario.model import NOT_YET_VIA
 from tests.scenario.worlds import complete, read, small
 
 SECOND = 1_000_000_000
@@ -48,7 +48,15 @@ def test_the_complete_document_resolves_to_records() -> None:
     web = scenario.behaviour(WEB, "web")
     assert (web.on_sigterm, web.lame_duck_ns, web.pre_stop_ns) == ("lameDuck", 5 * SECOND, 4 * SECOND)
     assert (web.queue, web.queue_full, web.concurrency, web.age_ns) == (128, "drop", 8, 3600 * SECOND)
-    pinned, vip, dns, outside = scenario.clients
+    pinned, vip, front, dns, outside = scenario.clients
+    assert front.retry is not None
+    assert (front.retry.times, front.retry.outcomes, front.retry.backoff_ns) == (
+        2,
+        ("refused", "connect_timeout"),
+        10**7,
+    )
+    assert (front.retry.budget_share, front.retry.budget_burst, front.sources) == (0.2, 5, 2)
+    assert (front.balance, front.eject) == ("least-request", Eject(after=3, for_ns=10**10))
     assert (dns.pick, dns.resolve, dns.resolve_every_ns) == ("rotate", "every", 10 * 10**9)
     assert (outside.entry, outside.origin, outside.sources) == ("any", "outside", 2)
     assert (pinned.resolve, pinned.resolve_every_ns, pinned.origin) == ("every", 30 * SECOND, "zone:a")
@@ -72,15 +80,6 @@ def test_what_is_left_out_has_its_default() -> None:
 
 
 # -- clients
-
-
-@pytest.mark.parametrize("via", NOT_YET_VIA)
-def test_ways_that_are_not_simulated_yet(via: str) -> None:
-    rule = (
-        rf'clients\[0\].via = "{via}" is not simulated yet; available: loopback, pod-ip, headless, cluster-ip'
-    )
-    with pytest.raises(ScenarioError, match=rule):
-        with_client(via=via)
 
 
 @pytest.mark.parametrize(
@@ -114,6 +113,15 @@ def test_ways_that_are_not_simulated_yet(via: str) -> None:
             {"to": "service/names", "port": "tcp", "via": "node-port", "entry": "node-9"},
             "must be any, own, a node or a zone",
         ),
+        ({"balance": "random"}, "balance goes with via: ingress, or via: pod-ip and resolve: watch"),
+        ({"eject": {"after": 1, "for": "1s"}}, "eject goes with via: ingress, or via: pod-ip"),
+        ({"via": "ingress", "from_": "nodes"}, "from = .nodes. has no meaning with via: ingress"),
+        (
+            {"retry": {"times": 1, "outcomes": ["refsued"]}},
+            r"outcomes.0. = .refsued. must be of .* did you mean ref",
+        ),
+        ({"retry": {"times": 1, "backoff": "2s", "maxBackoff": "1s"}}, "maxBackoff = .1s. must be at least"),
+        ({"retry": 21}, "must be"),
         ({"entry": "own"}, "entry has no meaning with via: cluster-ip; it goes with via: node-port"),
         (
             {"to": "service/web-headless"},

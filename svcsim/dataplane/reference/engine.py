@@ -23,6 +23,7 @@ from svcsim.dataplane.reference.servers import Servers
 
 __all__ = ["ReferenceEngine"]
 
+
 class ReferenceEngine:
     """`contract.DataPlane`, event by event. `draws[k]` belongs to `plan.clients[k]`."""
 

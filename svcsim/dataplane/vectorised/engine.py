@@ -88,7 +88,9 @@ class VectorisedEngine:
         self._work = state.Work(
             wait,
             np.zeros((64, max(self._sl.service.shape[1], 1)), dtype=np.int64),
-            np.zeros((64, max([c.retries for c in plan.clients if c.excludes_tried], default=0) + 1), np.int32),
+            np.zeros(
+                (64, max([c.retries for c in plan.clients if c.excludes_tried], default=0) + 1), np.int32
+            ),
             np.zeros((256, kernel.OPEN_COLUMNS), dtype=np.int64),
             np.zeros((1, kernel.JOB_COLUMNS), dtype=np.int64),
         )
@@ -627,9 +629,7 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
     entry_pair = [
         place[o * plan.n_views + c.view] for c, nodes in zip(plans, entries, strict=True) for o in nodes
     ]
-    widths = [
-        0 if c.affinity_ns < 0 else plan.n_nodes if c.targets >= 0 else 1 for c in plans
-    ]
+    widths = [0 if c.affinity_ns < 0 else plan.n_nodes if c.targets >= 0 else 1 for c in plans]
     law = np.full((len(plans), max(len(plan.groups), 1)), -1, dtype=np.int32)
     for k, d in enumerate(draws):
         order = {value: i for i, value in enumerate(dict.fromkeys(d.services.values()))}

@@ -873,9 +873,7 @@ def _look_again(cl: Any, rows: Any, client: Any, source: Any, held: Any) -> None
 
 
 @compiled
-def _book(
-    sc: Any, cl: Any, rt: Any, rows: Any, ev: Any, work: Any, out: Any, w: Any, t: Any
-) -> None:
+def _book(sc: Any, cl: Any, rt: Any, rows: Any, ev: Any, work: Any, out: Any, w: Any, t: Any) -> None:
     """R22: the attempt of the request `w` has ended at t: what follows from it."""
     row = work.wait[w]
     client = row[W_CLIENT]

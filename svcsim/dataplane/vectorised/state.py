@@ -89,9 +89,10 @@ class Clients(NamedTuple):
     entry int32 per source: the node it enters at, or -1. Per client: balancer int32; target_pair int32: place
     in `current` of what its balancer believes, -1 without one; entry_pair int32 (flat): by node entered at,
     place in `current` of what it believes, from entry_at[client] on; rotates int8.
-    R22 to R24: booked, special int8: whether attempts are booked, and whether choices are not R5's alone; turn,
-    tokens int64 per source; router_row int64 per source: its row in `Routers`, -1 without; stuck_at,
-    stuck_width: where a client's affinities begin, and how many a source has; retry_on int64: a bit an outcome.
+    R22 to R24: booked, special int8: whether attempts are booked, and whether choices are not R5's alone;
+    turn, tokens int64 per source; router_row int64 per source: its row in `Routers`, -1 without; stuck_at,
+    stuck_width: where a client's affinities begin, and how many a source has; retry_on int64: a bit to an
+    outcome.
     law int32 (n_clients, n_groups): which service-time law of the client's slot a group uses.
     """
 
@@ -215,7 +216,7 @@ class Events(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Connections that are not settled: `wait` (still connecting, or booked) and `open` (accepted), int64 tables.
+    """What is not settled: `wait` (still connecting, or booked) and `open` (accepted), int64 tables.
 
     tried int32 (n_wait, most attempts): servers that a booked request has tried.
     """

@@ -64,8 +64,6 @@ def remark_service(service: Service, notes: Notes) -> None:
     def remark(field: str, text: str) -> None:
         notes.remark(key, field, text)
 
-    if service.session_affinity == "ClientIP":
-        remark("spec.sessionAffinity = ClientIP", "is not simulated yet: every connection picks anew")
     if service.external_ips:
         remark("spec.externalIPs", "are not simulated yet: nothing arrives there")
     if "IPv6" in service.ip_families:

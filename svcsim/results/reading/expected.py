@@ -132,14 +132,17 @@ def expected_failures(
     unreachable, misdelivered, connect time-outs and DNS failures. It does not count work cut in flight,
     overload or slow service; and it counts a request that a later SYN saves within its connect time-out (a
     silent server that begins to listen, an ICMP-limited empty list that fills), and one still open at the
-    run's end. Re-resolution on failure depends on the dice of single requests: NaN.
+    run's end. Re-resolution on failure, attempts, affinity and choices other than R5's depend on the dice of
+    single requests: NaN.
     """
     lost = [] if server_node is None else list(away)
     accepting = _Accepting(truth, lost, server_node)
     found = np.empty(len(plan.clients))
     for k, client in enumerate(plan.clients):
         rates = Rates(scenario, k)
-        if client.reach == Reach.NONE:
+        if client.booked or client.affinity_ns >= 0:
+            found[k] = np.nan
+        elif client.reach == Reach.NONE:
             found[k] = rates.total
         elif client.reach == Reach.BELIEF:
             found[k] = _believing(client, rates, accepting, beliefs, lists)

@@ -133,7 +133,7 @@ def reasons(
 def _last_syn(own: Records, client: ClientPlan) -> Int64:
     """The instant of each request's last SYN."""
     ladder = np.concatenate(([0], client.ladder_ns))
-    last: Int64 = own["arrival_ns"] + ladder[np.maximum(own["syns"] - 1, 0)]
+    last: Int64 = own["attempt_ns"] + ladder[np.maximum(own["syns"] - 1, 0)]
     return last
 
 
@@ -146,21 +146,21 @@ def _choice(
     without a server it is the last SYN (R8).
     """
     observer = own["observer"].astype(np.int64)
-    chosen = np.where(own["server"] >= 0, own["arrival_ns"], _last_syn(own, client))
+    chosen = np.where(own["server"] >= 0, own["attempt_ns"], _last_syn(own, client))
     version, since = beliefs.held(view, observer, chosen)
     for k, wait in enumerate(client.ladder_ns.tolist()):
         size = lists.size[version]
         empty = np.flatnonzero((own["server"] >= 0) & (size == 0) & (own["syns"] > k + 1))
         if not len(empty):
             break
-        chosen[empty] = own["arrival_ns"][empty] + wait
+        chosen[empty] = own["attempt_ns"][empty] + wait
         version[empty], since[empty] = beliefs.held(view, observer[empty], chosen[empty])
     return chosen, since
 
 
 def _resolved(own: Records, client: ClientPlan) -> Int64:
     """When the source of each request resolved the address that it held at the arrival (R12)."""
-    arrival = own["arrival_ns"]
+    arrival = own["attempt_ns"]
     if client.resolve == Resolve.ONCE:
         return np.zeros(len(own), dtype=np.int64)
     if client.resolve == Resolve.ON_FAILURE:

@@ -31,6 +31,7 @@ from svcsim.scenario.model import (
     KubeProxy,
     LoadBalancer,
     Node,
+    Retry,
     VanishedIP,
     WorkloadBehaviour,
 )
@@ -180,6 +181,20 @@ def behaviour_document(behaviour: WorkloadBehaviour) -> dict[str, Any]:
     return found
 
 
+def _retry_document(retry: Retry) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "times": retry.times,
+        "outcomes": list(retry.outcomes),
+        "backoff": format_duration(retry.backoff_ns),
+        "maxBackoff": format_duration(retry.backoff_max_ns),
+        "jitter": retry.jitter,
+        "excludeTried": retry.exclude_tried,
+    }
+    if retry.budget_share is not None:
+        found["budget"] = {"share": retry.budget_share, "burst": retry.budget_burst}
+    return found
+
+
 def client_document(client: Client) -> dict[str, Any]:
     """Return a client as an entry of `clients` has it."""
     found: dict[str, Any] = {
@@ -198,6 +213,14 @@ def client_document(client: Client) -> dict[str, Any]:
         found["pick"] = client.pick
     if client.entry is not None:
         found["entry"] = client.entry
+    if client.balance is not None:
+        found["balance"] = client.balance
+    if client.retry is not None:
+        found["retry"] = _retry_document(client.retry)
+    elif client.via == "ingress":
+        found["retry"] = 0
+    if client.eject is not None:
+        found["eject"] = {"after": client.eject.after, "for": format_duration(client.eject.for_ns)}
     found["arrivals"] = client.arrivals
     found["timeout"] = {
         "connect": _limit(client.connect_timeout_ns),

@@ -6,13 +6,15 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from svcsim.scenario.model import MAX_NODES, MAX_SOURCES, PRESETS, VIAS
+from svcsim.scenario.model import MAX_NODES, MAX_SOURCES, MAY_BE_RETRIED, PRESETS, VIAS
 
 __all__ = [
+    "BudgetFile",
     "ClientFile",
     "ClusterFile",
     "CpuFile",
     "DnsFile",
+    "EjectFile",
     "EndpointSliceFile",
     "EventFile",
     "KubeProxyFile",
@@ -24,6 +26,7 @@ __all__ = [
     "ProbeFile",
     "QueueFile",
     "ResolveFile",
+    "RetryFile",
     "ReuseFile",
     "ScenarioFile",
     "TimeoutFile",
@@ -132,6 +135,7 @@ class LagFile(_File, kw_only=True, frozen=True):
     stop: Law | UnsetType = UNSET
     reconnect: Law | UnsetType = UNSET
     load_balancer: Law | UnsetType = UNSET
+    ingress: Law | UnsetType = UNSET
     load: Law | UnsetType = UNSET
 
 
@@ -261,6 +265,38 @@ class TimeoutFile(_File, kw_only=True, frozen=True):
     request: Duration | UnsetType = UNSET
 
 
+class BudgetFile(_File, kw_only=True, frozen=True):
+    """How many retries a source may add to its requests, in the long run and at once."""
+
+    share: Annotated[str | int | float, _meta("a share of requests such as 20%", examples=["20%"])]
+    burst: Annotated[int, Meta(ge=0, le=1_000_000)] | UnsetType = UNSET
+
+
+class RetryFile(_File, kw_only=True, frozen=True):
+    """How a client tries again."""
+
+    times: Annotated[int, Meta(ge=0, le=20)]
+    outcomes: (
+        Annotated[
+            list[Annotated[str, _meta("an outcome", enum=list(MAY_BE_RETRIED))]],
+            Meta(min_length=1, max_length=len(MAY_BE_RETRIED)),
+        ]
+        | UnsetType
+    ) = UNSET
+    backoff: Duration | UnsetType = UNSET
+    max_backoff: Duration | UnsetType = UNSET
+    jitter: bool | UnsetType = UNSET
+    exclude_tried: bool | UnsetType = UNSET
+    budget: BudgetFile | UnsetType = UNSET
+
+
+class EjectFile(_File, kw_only=True, frozen=True, rename={"for_": "for"}):
+    """After how many failures in a row a server is left out, and for how long."""
+
+    after: Annotated[int, Meta(ge=1, le=1000)]
+    for_: Duration
+
+
 class ClientFile(_File, kw_only=True, frozen=True, rename={"origin": "from", "host_network": "hostNetwork"}):
     """Who connects, to what, by which way."""
 
@@ -279,6 +315,9 @@ class ClientFile(_File, kw_only=True, frozen=True, rename={"origin": "from", "ho
     host_network: bool | UnsetType = UNSET
     pick: Literal["first", "random", "rotate"] | UnsetType = UNSET
     entry: Annotated[str, _meta("any, own, node:NAME or zone:NAME", minLength=1)] | UnsetType = UNSET
+    balance: Literal["random", "round-robin", "least-request", "two-choices"] | UnsetType = UNSET
+    retry: Annotated[int, Meta(ge=0, le=20)] | RetryFile | UnsetType = UNSET
+    eject: EjectFile | UnsetType = UNSET
 
 
 class EventFile(

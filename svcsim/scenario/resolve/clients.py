@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from msgspec import UNSET
 
+from svcsim.clock import parse_share
 from svcsim.scenario.defaults import default
 from svcsim.scenario.files.layer import ClientFile, ResolveFile, TimeoutFile
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
-from svcsim.scenario.model import FROM_OUTSIDE, NOT_YET_VIA, VIAS, Client, Cluster, Resolve, Via
+from svcsim.scenario.model import (
+    FROM_OUTSIDE,
+    MAY_BE_RETRIED,
+    VIAS,
+    Balance,
+    Client,
+    Cluster,
+    Eject,
+    Resolve,
+    Retry,
+    Via,
+)
 from svcsim.scenario.resolve.lookup import Lookup
-from svcsim.scenario.resolve.values import limit_ns, positive_ns, rate_per_s
+from svcsim.scenario.resolve.values import limit_ns, positive_ns, rate_per_s, span_ns
 
 __all__ = ["OF_OWNERS", "resolve_clients"]
 
@@ -24,8 +37,6 @@ def _via(text: str, where: Where) -> Via:
     for via in VIAS:
         if text == via:
             return via
-    if text in NOT_YET_VIA:
-        raise where.error(text, f"is not simulated yet; available: {', '.join(VIAS)}")
     raise where.error(text, f"must be one of {', '.join(VIAS)}{did_you_mean(text, VIAS)}")
 
 
@@ -72,8 +83,10 @@ def _place(text: str, cluster: Cluster, where: Where, words: tuple[str, str]) ->
     )
 
 
-def _scope(origin: str, entry: str | None, cluster: Cluster) -> int:
+def _scope(origin: str, entry: str | None, cluster: Cluster, via: Via) -> int:
     """Return how many nodes a client's sources are spread over; outside, how many they enter at, or one."""
+    if via == "ingress":
+        return int(default("clients.ingress.sources"))
     if origin == "outside" and entry is not None:
         origin = {"any": "nodes"}.get(entry, entry)
     if origin == "nodes":
@@ -103,6 +116,8 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
     origin = _place(
         usual if file.origin is UNSET else file.origin, cluster, where / "from", ("nodes", "outside")
     )
+    if via == "ingress" and origin != "outside":
+        raise (where / "from").error(origin, "has no meaning with via: ingress: its proxies call the pods")
     entry = _only_with("node-port", via, file.entry, default("clients.entry"), where / "entry")
     if entry is not None:
         entry = _place(entry, cluster, where / "entry", ("any", "own"))
@@ -118,11 +133,75 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         connect_timeout_ns=connect_ns,
         request_timeout_ns=request_ns,
         origin=origin,
-        sources=_scope(origin, entry, cluster) if file.sources is UNSET else file.sources,
+        sources=_scope(origin, entry, cluster, via) if file.sources is UNSET else file.sources,
         host_network=default("clients.hostNetwork") if file.host_network is UNSET else file.host_network,
         pick=_only_with("headless", via, file.pick, default("clients.pick"), where / "pick"),
         entry=entry,
+        balance=_balance(file, via, resolve, where / "balance"),
+        retry=_retry(file, via, where / "retry"),
+        eject=_eject(file, via, resolve, where / "eject"),
     )
+
+
+def _watches(via: Via, resolve: Resolve | None) -> bool:
+    """Whether a client's sources know all endpoints, and choose themselves."""
+    return via == "ingress" or resolve == "watch"
+
+
+def _balance(file: ClientFile, via: Via, resolve: Resolve | None, where: Where) -> Balance | None:
+    if _watches(via, resolve):
+        usual: Balance = default("clients.ingress.balance" if via == "ingress" else "clients.balance")
+        return usual if file.balance is UNSET else file.balance
+    if file.balance is not UNSET:
+        raise where.problem(f"{where} goes with via: ingress, or via: pod-ip and resolve: watch")
+    return None
+
+
+def _eject(file: ClientFile, via: Via, resolve: Resolve | None, where: Where) -> Eject | None:
+    if file.eject is UNSET:
+        return None
+    if not _watches(via, resolve):
+        raise where.problem(f"{where} goes with via: ingress, or via: pod-ip and resolve: watch")
+    return Eject(after=file.eject.after, for_ns=positive_ns(file.eject.for_, where / "for"))
+
+
+def _retry(file: ClientFile, via: Via, where: Where) -> Retry | None:
+    """How a client tries again; an ingress does, at once and at another server, unless told otherwise."""
+    usual = Retry(times=0)
+    if via == "ingress":
+        usual = Retry(times=default("clients.ingress.retry.times"), backoff_ns=0, exclude_tried=True)
+    written = file.retry
+    if written is UNSET:
+        return usual if usual.times else None
+    if isinstance(written, int):
+        return replace(usual, times=written) if written else None
+    found = replace(usual, times=written.times)
+    if written.jitter is not UNSET:
+        found = replace(found, jitter=written.jitter)
+    if written.exclude_tried is not UNSET:
+        found = replace(found, exclude_tried=written.exclude_tried)
+    if written.outcomes is not UNSET:
+        for place, outcome in enumerate(written.outcomes):
+            if outcome not in MAY_BE_RETRIED:
+                hint = did_you_mean(outcome, MAY_BE_RETRIED)
+                raise (where / "outcomes" / place).error(
+                    outcome, f"must be of {', '.join(MAY_BE_RETRIED)}{hint}"
+                )
+        found = replace(found, outcomes=tuple(o for o in MAY_BE_RETRIED if o in written.outcomes))
+    if written.backoff is not UNSET:
+        base = span_ns(written.backoff, where / "backoff")
+        found = replace(found, backoff_ns=base, backoff_max_ns=max(base, found.backoff_max_ns))
+    if written.max_backoff is not UNSET:
+        most = span_ns(written.max_backoff, where / "maxBackoff")
+        if most < found.backoff_ns:
+            raise (where / "maxBackoff").error(written.max_backoff, "must be at least the backoff")
+        found = replace(found, backoff_max_ns=most)
+    if written.budget is not UNSET:
+        share = written.budget.share
+        found = replace(found, budget_share=(where / "budget" / "share").read(lambda: parse_share(share)))
+        if written.budget.burst is not UNSET:
+            found = replace(found, budget_burst=written.budget.burst)
+    return found if found.times else None
 
 
 def _only_with(of: Via, via: Via, written: Any, usual: Any, where: Where) -> Any:
