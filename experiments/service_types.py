@@ -16,7 +16,7 @@ Expected shape:
   two of six nodes have none, for good; a load balancer's checks find that, a node port's callers do not;
 - a load balancer that sends to pods is told of a change later than kube-proxy, and loses more in a rollout;
 - a lost node costs whoever goes by readiness until the grace period has passed, a caller of its node port
-  until it is back; a load balancer's checks are sooner than both.
+  until it is back; a load balancer's checks take it out sooner, but other nodes still send to its pods.
 
 Run:
     python experiments/service_types.py [--quick] [--out DIR] [--replications R] [--seed N]
@@ -60,7 +60,7 @@ PODS, LEFT, DELETED, NODES = 10, 5, 3, 6
 RATE_PER_S, CHURN_AT_S, DURATION_S = 100.0, 20.0, 120.0
 TTL_S = 30
 GRACE_S, AGE_OF_LEASE_S, RULES_LAG_S = 50.0, 2.5, 1.0
-DARK_FROM = 0.05
+DARK_FROM = 0.025
 OUTCOMES = (
     "connect_timeout",
     "refused",
@@ -233,7 +233,7 @@ def _fractions(cell: Mapping[str, Any]) -> npt.NDArray[np.float64]:
 
 
 def claims_of(table: pd.DataFrame, cells: Mapping[str, Mapping[str, Any]]) -> list[Claim]:
-    """The expected shape; "more" means that paired differences are above zero, or that intervals lie apart."""
+    """The expected shape; "more" means paired differences above zero, or intervals that lie apart."""
     rows = table.set_index(["churn", "path"])
     fraction, low, high = (rows[f"failed_fraction{end}"].unstack("churn") for end in ("", "_low", "_high"))
     kept = [churn for churn in CHURN if churn != LOST]
@@ -361,6 +361,7 @@ def draw(path: Path, table: pd.DataFrame) -> None:
             fontsize=11.5,
         )
         bar = figure.colorbar(shown, ax=ax, shrink=0.5, aspect=30, pad=0.02, extend="min")
+        bar.set_ticks([1, 10, 100, 1000, 10_000], labels=["1", "10", "100", "1,000", "10,000"])
         bar.set_label("failed in 10,000 requests (logarithmic; white: none)")
         save(figure, path)
 
