@@ -60,7 +60,7 @@ PODS, LEFT, DELETED, NODES = 10, 5, 3, 6
 RATE_PER_S, CHURN_AT_S, DURATION_S = 100.0, 20.0, 120.0
 TTL_S = 30
 GRACE_S, AGE_OF_LEASE_S, RULES_LAG_S = 50.0, 2.5, 1.0
-DARK_FROM = 0.025
+DARK_FROM = 0.05
 OUTCOMES = (
     "connect_timeout",
     "refused",
