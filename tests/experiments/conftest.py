@@ -73,3 +73,8 @@ def proxy_modes() -> ModuleType:
 @pytest.fixture(scope="session")
 def consistent_hashing() -> ModuleType:
     return _module("consistent_hashing")
+
+
+@pytest.fixture(scope="session")
+def service_types() -> ModuleType:
+    return _module("service_types")

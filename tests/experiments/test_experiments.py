@@ -7,11 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import svcsim
 from tests.experiments.conftest import EXPERIMENTS
 from tests.reality.measured import RUNS
 from tests.reality.predict import scenario_of
@@ -27,6 +29,7 @@ NAMES = (
     "topology_hints",
     "proxy_modes",
     "consistent_hashing",
+    "service_types",
 )
 
 
@@ -178,3 +181,101 @@ def test_a_wrong_hash_is_not_the_expected_shape(consistent_hashing: ModuleType) 
     assert failing("rendezvous", "extra_mean", 1.0, 1e-6) == [1]
     assert failing("Maglev", "moved_mean", 1.1) == [2, 5]
     assert failing("Maglev", "extra_mean", -1.0) == [2, 3]
+
+
+def test_every_way_in_meets_the_same_churn_and_the_same_callers(service_types: ModuleType) -> None:
+    results = [
+        svcsim.simulate(service_types.question(path, service_types.ROLLED), replications=1)
+        for path in service_types.PATHS
+    ]
+    for result in results:
+        assert result.warnings == () or all("rows shown" in line for line in result.warnings)
+        assert result.pods.equals(results[0].pods)
+        assert result.summary["requests"].equals(results[0].summary["requests"])
+
+
+def test_the_closed_forms_of_the_ways_in(service_types: ModuleType) -> None:
+    """Names 15 s old on average, half of the pods; 5/6 of callers alive, 1/6 of the pods, 48.5 s."""
+    assert service_types.expected_headless(0.5) == pytest.approx(0.5 * 15 / 120)
+    assert service_types.expected_lost() == pytest.approx(5 / 6 / 6 * 48.5 / (20 + 100 * 5 / 6))
+
+
+_LOST_IN_10K = {
+    # in the order of CHURN: rolled, scaled in, deleted, drained, lost
+    "ONCE": (7800, 4200, 2500, 1200, 1150),
+    "AGAIN": (110, 40, 21, 10, 15),
+    "WATCH": (8, 6, 3, 1, 650),
+    "HEADLESS": (1370, 625, 375, 190, 800),
+    "VIP": (65, 44, 22, 7, 652),
+    "VIP_LOCAL": (98, 2100, 53, 1370, 0),
+    "PORT": (65, 44, 22, 7, 1900),
+    "PORT_LOCAL": (98, 2100, 53, 1370, 1370),
+    "BALANCER": (64, 44, 22, 7, 900),
+    "BALANCER_LOCAL": (99, 510, 52, 320, 320),
+    "TO_PODS": (450, 120, 63, 28, 280),
+    "ALIAS": (65, 44, 22, 7, 652),
+}
+
+
+def _cell_of(service_types: ModuleType, lost: float, dropped: float) -> dict[str, Any]:
+    """A cell of 30 replications of 100,000 requests in which so many of 10,000 fail, give or take 4%."""
+    failed = [round(lost * 10 * (0.96 if k % 2 else 1.04)) for k in range(30)]
+    total = sum(failed)
+    by_cause = {"policy_drop": round(total * dropped), "stale_endpoint": total - round(total * dropped)}
+    fraction = total / 3e6
+    summary = {
+        "client": "caller",
+        "via": "",
+        **dict.fromkeys(service_types.OUTCOMES, 0),
+        "requests": 3_000_000,
+        "failed": total,
+        "failed_fraction": fraction,
+        "failed_fraction_low": fraction * 0.985,
+        "failed_fraction_high": fraction * 1.015,
+        "replications": 30,
+        "p_replication_fails_high": None,
+    }
+    causes = [
+        {"client": "caller", "outcome": "refused", "cause": cause, "stage": "", "count": n}
+        for cause, n in by_cause.items()
+        if n
+    ]
+    return {
+        "summary": [summary],
+        "causes": causes,
+        "failed": {"caller": failed},
+        "requests": [100_000] * 30,
+    }
+
+
+def test_a_wrong_way_in_is_not_the_expected_shape(service_types: ModuleType) -> None:
+    s = service_types
+    policy = ("VIP_LOCAL", "PORT_LOCAL", "BALANCER_LOCAL")
+
+    def failing(path: str = "VIP", churn: int = 0, lost: float = 65, dropped: float = 0.95) -> list[int]:
+        """Claims that do not hold once one number is another."""
+        cells = {}
+        for word, numbers in _LOST_IN_10K.items():
+            for k, (name, number) in enumerate(zip(s.CHURN, numbers, strict=True)):
+                here = (word, k) == (path, churn)
+                share = (dropped if here else 0.95) if word in policy else 0.0
+                cell = _cell_of(s, lost if here else number, share)
+                cells[s.name_of(getattr(s, word), name)] = cell
+        claims = s.claims_of(s.table_of(cells), cells)
+        return [i for i, claim in enumerate(claims) if not claim.holds]
+
+    rolled, scaled, _, drained, lost = range(5)
+    assert failing() == []
+    assert failing("ONCE", rolled, 4000) == [0]
+    assert failing("AGAIN", drained, 200) == [1]
+    assert failing("WATCH", scaled, 44) == [2]
+    assert failing("HEADLESS", scaled, 1250) == [3]
+    assert failing("ALIAS", scaled, 43) == [4]
+    assert failing("PORT", rolled, 80) == [5]
+    assert failing("VIP_LOCAL", rolled, 60) == [6]
+    assert failing("PORT_LOCAL", scaled, 2100, dropped=0.5) == [6]
+    assert failing("BALANCER_LOCAL", drained, 1370) == [7]
+    assert failing("TO_PODS", drained, 7) == [8]
+    assert failing("WATCH", lost, 800) == [9]
+    assert failing("BALANCER", lost, 1900) == [10]
+    assert failing("VIP_LOCAL", lost, 1) == [10]
