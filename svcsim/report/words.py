@@ -23,7 +23,7 @@ STAGE = {
     "queue": "waiting for a worker",
     "service": "in service",
     "network": "before any pod was chosen",
-    "node": "between two nodes of which one was lost",
+    "node": "on a way that a lost node was part of",
     "policy": "at a node without an endpoint of its own (traffic policy Local)",
     "loadBalancer": "in the load balancer's list: its health checks or its API",
 }

@@ -18,7 +18,7 @@ _WHERE = {
     "detection": "before the API server knew",
     "endpointSlice": "before the EndpointSlice was written",
     "watch": "while the change was on its way to the router",
-    "minSync": "while kube-proxy waited to start a sync (minSyncPeriod, or the sync before)",
+    "minSync": "while kube-proxy waited to start a sync (minSyncPeriod, the sync before, or it was stopped)",
     "sync": "while kube-proxy wrote its rules",
     "resolver": "by an address looked up earlier",
     "controller": "while no pod was there to be listed",
@@ -27,7 +27,7 @@ _WHERE = {
     "queue": "waiting for a worker",
     "service": "in service",
     "network": "before any pod was chosen",
-    "node": "between two nodes of which one was lost",
+    "node": "on a way that a lost node was part of",
     "policy": "at a node without an endpoint of its own, which its traffic policy does not let it leave",
     "loadBalancer": "in the load balancer's own list, which its health checks or its API had not changed yet",
 }
@@ -55,6 +55,17 @@ _HELP = {
     "node_lost": (
         "a connect time-out of well under a second with a retry to another pod; kube-controller-manager's "
         "--node-monitor-grace-period bounds how long a lost node stays in the lists"
+    ),
+}
+
+_NODE_LOST = {
+    "node-port": (
+        "an address that is not one node's: a load balancer with health checks before the nodes; callers of a "
+        "node that is gone have nobody else to ask"
+    ),
+    "load-balancer": (
+        "quicker health checks (loadBalancer.interval, unhealthyAfter) for the node entered at, and for pods "
+        "behind it kube-controller-manager's --node-monitor-grace-period; retries in the caller"
     ),
 }
 
@@ -93,8 +104,11 @@ def _client(result: Result, client: str) -> str:
             lines.append(
                 f"    {stage or 'elsewhere'} {count:,}: {_WHERE.get(stage, 'in no stage of the lag')}"
             )
-        late = (shown["arrival_s"] - shown["true_since_s"])[shown["cause"] == cause]
-        lines.append(f"    would help: {help_for(cause, stages, late_s=float(late.max()))}")
+        failures = shown[shown["cause"] == cause]
+        late = failures["arrival_s"] - failures["true_since_s"]
+        told = _announced(result, failures)
+        advice = help_for(cause, stages, late_s=float(late.max()), announced=told, via=str(row["via"]))
+        lines.append(f"    would help: {advice}")
     return "\n".join(lines)
 
 
@@ -104,16 +118,34 @@ def _biggest(causes: pd.DataFrame, column: str) -> dict[str, int]:
     return {str(name): int(count) for name, count in counts.items()}
 
 
-def help_for(cause: str, stages: Mapping[str, int], *, late_s: float) -> str:
+def _announced(result: Result, failures: pd.DataFrame) -> bool | None:
+    """Whether most of these failures met pods that had been deleted by then; None where pods are not known."""
+    pods = result.pods[["replication", "pod", "deleted_s"]]
+    met = failures.merge(pods, on=["replication", "pod"])
+    return None if not len(met) else bool((met["deleted_s"] <= met["arrival_s"]).mean() > 0.5)
+
+
+def help_for(
+    cause: str,
+    stages: Mapping[str, int],
+    *,
+    late_s: float,
+    announced: bool | None = None,
+    via: str = "cluster-ip",
+) -> str:
     """The setting that would have prevented failures of one cause.
 
     Args:
         cause: a word of table causes.
         stages: how many failures there were by stage.
         late_s: the longest that a request came after the pod had stopped accepting, seconds or NaN.
+        announced: whether the pods had been deleted; None to go by the stages.
+        via: the client's way in.
     """
     if cause == "stale_endpoint":
-        if sum(stages.get(stage, 0) for stage in _PIPELINE) < stages.get("detection", 0):
+        if announced is None:
+            announced = sum(stages.get(s, 0) for s in _PIPELINE) >= stages.get("detection", 0)
+        if not announced:
             return (
                 "these pods ended unannounced: probe sooner (periodSeconds, failureThreshold), retry in the "
                 "client, or find out why they crash"
@@ -126,6 +158,9 @@ def help_for(cause: str, stages: Mapping[str, int], *, late_s: float) -> str:
         if stages.keys() == {"resolver"}:
             return "re-resolve on failure or with a short period: none was ready when the name was looked up"
         return (
-            "keep an old pod until a new one is programmed: maxUnavailable: 0, minReadySeconds, more replicas"
+            "keep an old pod until a new one is programmed: maxUnavailable: 0, minReadySeconds, more replicas; "
+            "and readiness that all pods do not lose at once"
         )
+    if cause == "node_lost" and via in _NODE_LOST:
+        return _NODE_LOST[via]
     return _HELP[cause]

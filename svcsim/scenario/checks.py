@@ -195,7 +195,10 @@ def _check_reach(client: Client, cluster: Cluster, where: Where, warnings: list[
             "caller's own node, as a cluster IP is; the load balancer sees nothing of it"
         )
     if client.entry == "own" and client.origin == "outside":
-        raise (where / "entry").error(client.entry, "has no meaning from outside: the caller is on no node")
+        raise (where / "entry").error(
+            client.entry,
+            "has no meaning from outside, where the caller is on no node; it goes with from: nodes",
+        )
     if client.via == "loopback" and client.origin != "nodes":
         raise (where / "from").error(
             client.origin, "has no meaning with via: loopback, which stays inside a pod"
@@ -255,7 +258,7 @@ def _check_service(
     wanted = _NEEDS_TYPE.get(client.via)
     if wanted is not None and service.type not in wanted:
         raise (where / "via").error(
-            client.via, f"does not reach {client.to}: its type is {service.type}, not {one_of(wanted)}"
+            client.via, f"does not reach {client.to}: its type is {service.type}, not {' or '.join(wanted)}"
         )
     if service.headless and client.via == "cluster-ip":
         raise (where / "via").error(

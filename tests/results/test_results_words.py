@@ -63,6 +63,9 @@ def test_every_cause_has_a_help(result: Result) -> None:
     assert "unannounced" in help_for("stale_endpoint", {"detection": 3}, late_s=0.5)
     assert "0.50 s longer" in help_for("stale_endpoint", {"watch": 3}, late_s=0.5)
     assert "longer" not in help_for("stale_endpoint", {"watch": 3}, late_s=float("nan"))
+    assert "preStop" in help_for("stale_endpoint", {"detection": 3}, late_s=0.5, announced=True)
+    assert "crash" in help_for("stale_endpoint", {"loadBalancer": 3}, late_s=0.5, announced=False)
+    assert "health checks" in help_for("node_lost", {"node": 3}, late_s=0.5, via="load-balancer")
     assert "looked up" in help_for("not_yet_programmed", {"resolver": 3}, late_s=0.5)
 
 

@@ -100,7 +100,7 @@ def test_what_is_left_out_has_its_default() -> None:
         ({"via": "external-name"}, "is a ClusterIP Service; via: external-name needs an alias"),
         (
             {"via": "node-port"},
-            "does not reach service/web: its type is ClusterIP, not NodePort, LoadBalancer",
+            "does not reach service/web: its type is ClusterIP, not NodePort or LoadBalancer",
         ),
         ({"via": "load-balancer"}, "does not reach service/web: its type is ClusterIP, not LoadBalancer"),
         ({"via": "headless"}, "does not reach service/web: its name stands for a cluster IP"),

@@ -322,7 +322,7 @@ def _pinned(client: ClientPlan, rates: Rates, accepting: _Accepting, beliefs: Be
         mass = (rates.until(rows.end) - rates.until(rows.begin)) * rows.share
         mass -= accepting.unsent(rates, rows.node, rows.begin, rows.end) * rows.share
         empty = lists.size[rows.version] == 0
-        return float(mass[empty].sum()) + _unserved(rows, mass, ~empty, rates, accepting, lists)
+        return max(float(mass[empty].sum()) + _unserved(rows, mass, ~empty, rates, accepting, lists), 0.0)
     draw = _u32_at(client.resolve_key, source, number)
     has = size > 0
     pick = (draw[has] * size[has].astype(np.uint64)) >> np.uint64(32)
