@@ -52,6 +52,14 @@ def syn_ladder(kernel: tuple[int, int]) -> tuple[tuple[int, ...], int]:
     return (1, 2, 3, 4, 5, 7, 11, 19, 35, 67), 131
 
 
+def _one_name(service: Service, port: int | str | None) -> int | str | None:
+    """What a Service's port is called, however a client calls it: None for the first, its name, its number."""
+    found = service.port(port)
+    if found is None or found is service.ports[0]:
+        return None
+    return found.name or found.port
+
+
 @dataclass(frozen=True, kw_only=True)
 class View:
     """A list of servers under one rule.
@@ -251,7 +259,9 @@ class Topology:
 
     def _view(self, client: Client, kind: str) -> View:
         service = self._service_of(client)
-        return self._add_view(kind, service, None if service is not None else client.to, client.port)
+        if service is None:
+            return self._add_view(kind, None, client.to, client.port)
+        return self._add_view(kind, service, None, _one_name(service, client.port))
 
     def _add_view(
         self, kind: str, service: Service | None, target: ObjectKey | None, port: int | str | None
