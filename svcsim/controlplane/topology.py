@@ -53,7 +53,7 @@ def syn_ladder(kernel: tuple[int, int]) -> tuple[tuple[int, ...], int]:
 
 
 def _one_name(service: Service, port: int | str | None) -> int | str | None:
-    """What a Service's port is called, however a client calls it: None for the first, its name, its number."""
+    """One name for a Service's port, however a client calls it: None for the first, its name, its number."""
     found = service.port(port)
     if found is None or found is service.ports[0]:
         return None

@@ -1,4 +1,4 @@
-"""Rollouts after which a Service's port leads elsewhere in the pods: another number, another container, nowhere."""
+"""Rollouts after which a Service's port leads elsewhere in the pods: another container, or nowhere."""
 
 from __future__ import annotations
 
