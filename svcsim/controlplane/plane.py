@@ -524,6 +524,11 @@ class ControlPlane:
             versions[i] = by_scope[scope]
         return versions
 
+    def _home(self, uid: int) -> int:
+        """The node that a slice says a pod is on, -1 for none; one written by hand is outside the cluster."""
+        pod = self.pods[uid]
+        return pod.node if pod.node >= 0 else self.node_index.get(pod.template.node_name or "", -1)
+
     def _of_each_node(self, view: View) -> Int64:
         """By node, its own ready endpoints, else its own serving ones that terminate (CategorizeEndpoints).
 
@@ -535,9 +540,9 @@ class ControlPlane:
         for uid, one in self._state(view).listed.items():
             entry = self._entry(view, uid, one.sandbox)
             if entry is not None and one.said.ready:
-                ready.setdefault(self.pods[uid].node, []).append(entry)
+                ready.setdefault(self._home(uid), []).append(entry)
             elif entry is not None and one.said.serving and one.said.terminating:
-                fallback.setdefault(self.pods[uid].node, []).append(entry)
+                fallback.setdefault(self._home(uid), []).append(entry)
         empty = self.timeline.add_version(())
         health = view.kind == "health"
         nowhere = not ready and not fallback and not health

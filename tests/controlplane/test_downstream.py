@@ -277,3 +277,34 @@ def test_a_port_has_one_view_however_it_is_called() -> None:
     first, *others = top.view_of_client
     assert others == [first, first, others[-1], others[-1]]
     assert others[-1] != first
+
+
+@pytest.mark.parametrize(
+    ("client", "spec"),
+    [
+        ({"via": "cluster-ip"}, ITP),
+        ({"via": "node-port"}, ETP),
+        ({"via": "load-balancer"}, ETP),
+    ],
+)
+def test_an_endpoint_written_by_hand_is_local_to_the_node_it_names(client: dict, spec: dict) -> None:
+    """proxy/endpoint.go: isLocal is whether the slice's nodeName is the node's own."""
+    db = service(**spec)
+    del db["spec"]["selector"]
+    endpoints = {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": "web-1", "labels": {"kubernetes.io/service-name": "web"}},
+        "addressType": "IPv4",
+        "ports": [{"name": "", "port": 80}],
+        "endpoints": [{"addresses": ["192.0.2.1"], "nodeName": "node-2"}, {"addresses": ["192.0.2.2"]}],
+    }
+    run = flows(client, spec={}, manifests=[db, endpoints], workloads={})
+    requests = run.requests
+    at = np.where(
+        requests["entry"] >= 0, requests["entry"], run.plan.clients[0].node_of_source[requests["source"]]
+    )
+    assert fate(requests[at == 1]) == {"OK NONE"}
+    assert fate(requests[at != 1]) <= {"CONNECT_TIMEOUT POLICY_DROP"}
+    named = [s for s, info in enumerate(run.control.servers) if info.pod.ip == "192.0.2.1"]
+    assert set(requests["server"][at == 1].tolist()) == set(named)

@@ -70,3 +70,10 @@ def test_a_slice_that_is_wrong_is_refused() -> None:
         parse_manifests(SERVICE + SLICE.replace("addresses: [10.1.2.3]", "addresses: []"))
     with pytest.raises(ManifestError, match="protocol"):
         parse_manifests(SERVICE + SLICE.replace("port: 6432", "port: 6432, protocol: ICMP"))
+
+
+def test_the_node_of_an_endpoint_is_kept() -> None:
+    named = SLICE.replace("[10.1.2.3]", "[10.1.2.3], nodeName: node-2")
+    manifests = parse_manifests(SERVICE + named)
+    backends = manifests.backends(manifests.service("db"))
+    assert [one.node_name for one in backends] == ["node-2", None]

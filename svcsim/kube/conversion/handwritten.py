@@ -22,9 +22,10 @@ _PROTOCOLS: tuple[Protocol, ...] = ("TCP", "UDP", "SCTP")
 
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
-    """An address, and its (name, number, protocol) ports."""
+    """An address, its node (by which a policy Local knows it), and its (name, number, protocol) ports."""
 
     address: str
+    node: str | None
     ports: tuple[tuple[str, int, Protocol], ...]
 
 
@@ -46,7 +47,7 @@ def _of_slice(raw: RawObject, notes: Notes) -> list[_Endpoint]:
             raise raw.place.error(("endpoints", index, "addresses"), endpoint.addresses, "must not be empty")
         said = endpoint.conditions
         if said is None or said.ready is None or said.ready:
-            found.append(_Endpoint(endpoint.addresses[0], ports))
+            found.append(_Endpoint(endpoint.addresses[0], endpoint.nodeName, ports))
     return found
 
 
@@ -58,7 +59,7 @@ def _of_endpoints(raw: RawObject, notes: Notes) -> list[_Endpoint]:
             (port.name or "", port.port, _protocol(port.protocol, raw.place, index))
             for index, port in enumerate(subset.ports or [])
         )
-        found += [_Endpoint(address.ip, ports) for address in subset.addresses or []]
+        found += [_Endpoint(address.ip, address.nodeName, ports) for address in subset.addresses or []]
     return found
 
 
@@ -136,7 +137,9 @@ def _pod(key: ObjectKey, number: int, endpoint: _Endpoint, service: Service) -> 
     return BarePod(
         key=replace(key, kind="EndpointSlice", name=f"{key.name}.{number}"),
         template=PodTemplate(
-            labels={SERVICE_NAME: service.key.name}, containers=(Container(name="endpoint", ports=ports),)
+            labels={SERVICE_NAME: service.key.name},
+            containers=(Container(name="endpoint", ports=ports),),
+            node_name=endpoint.node,
         ),
         address=endpoint.address,
     )
