@@ -104,7 +104,7 @@ def test_what_is_left_out_has_its_default() -> None:
         ),
         ({"via": "load-balancer"}, "does not reach service/web: its type is ClusterIP, not LoadBalancer"),
         ({"via": "headless"}, "does not reach service/web: its name stands for a cluster IP"),
-        ({"pick": "first"}, "pick has no meaning with via: cluster-ip; it goes with via: headless"),
+        ({"pick": "first"}, "pick = .first. has no meaning with via: cluster-ip; it goes with via: headless"),
         (
             {"to": "service/names", "port": "tcp", "via": "node-port", "entry": "own"},
             "entry = .own. has no meaning from outside",
@@ -113,7 +113,10 @@ def test_what_is_left_out_has_its_default() -> None:
             {"to": "service/names", "port": "tcp", "via": "node-port", "entry": "node-9"},
             "must be any, own, a node or a zone",
         ),
-        ({"balance": "random"}, "balance goes with via: ingress, or via: pod-ip and resolve: watch"),
+        (
+            {"balance": "random"},
+            "balance = .random. has no meaning with via: cluster-ip; it goes with via: ingress",
+        ),
         ({"eject": {"after": 1, "for": "1s"}}, "eject goes with via: ingress, or via: pod-ip"),
         ({"via": "ingress", "from_": "nodes"}, "from = .nodes. has no meaning with via: ingress"),
         (
@@ -122,7 +125,7 @@ def test_what_is_left_out_has_its_default() -> None:
         ),
         ({"retry": {"times": 1, "backoff": "2s", "maxBackoff": "1s"}}, "maxBackoff = .1s. must be at least"),
         ({"retry": 21}, "must be"),
-        ({"entry": "own"}, "entry has no meaning with via: cluster-ip; it goes with via: node-port"),
+        ({"entry": "own"}, "entry = .own. has no meaning with via: cluster-ip; it goes with via: node-port"),
         (
             {"to": "service/web-headless"},
             "clients.0..via = .cluster-ip. does not reach .* headless; use via: headless",
@@ -131,8 +134,11 @@ def test_what_is_left_out_has_its_default() -> None:
         ({"port": 81}, "clients.0..port = 81 is no port of service/web"),
         ({"to": "service/names"}, "is UDP in service/names, not simulated yet; TCP ports: tcp"),
         ({"to": "deployment/web", "via": "pod-ip", "port": "nope"}, "leads nowhere: no TCP port is named"),
-        ({"resolve": "once"}, "clients.0..resolve has no meaning with via: cluster-ip"),
-        ({"resolve": "watch", "via": "loopback"}, "clients.0..resolve has no meaning with via: loopback"),
+        ({"resolve": "once"}, "clients.0..resolve = .once. has no meaning with via: cluster-ip"),
+        (
+            {"resolve": "watch", "via": "loopback"},
+            "clients.0..resolve = .watch. has no meaning with via: loopback",
+        ),
         ({"resolve": {"every": "0s"}, "via": "pod-ip"}, "resolve.every = .0s. must be > 0"),
         (
             {"from_": "node-9"},

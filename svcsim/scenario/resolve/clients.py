@@ -102,9 +102,9 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
     every_ns = cluster.dns.ttl_ns if via == "headless" else None
     if file.resolve is not UNSET:
         if resolve is None:
-            here = where / "resolve"
-            raise here.problem(
-                f"{here} has no meaning with via: {via}; it goes with via: pod-ip and via: headless"
+            said = "every" if isinstance(file.resolve, ResolveFile) else file.resolve
+            raise (where / "resolve").error(
+                said, f"has no meaning with via: {via}; it goes with via: pod-ip and via: headless"
             )
         every_ns = None
         if isinstance(file.resolve, ResolveFile):
@@ -153,7 +153,10 @@ def _balance(file: ClientFile, via: Via, resolve: Resolve | None, where: Where) 
         usual: Balance = default("clients.ingress.balance" if via == "ingress" else "clients.balance")
         return usual if file.balance is UNSET else file.balance
     if file.balance is not UNSET:
-        raise where.problem(f"{where} goes with via: ingress, or via: pod-ip and resolve: watch")
+        raise where.error(
+            file.balance,
+            f"has no meaning with via: {via}; it goes with via: ingress, or via: pod-ip and resolve: watch",
+        )
     return None
 
 
@@ -209,7 +212,7 @@ def _only_with(of: Via, via: Via, written: Any, usual: Any, where: Where) -> Any
     if via == of:
         return usual if written is UNSET else written
     if written is not UNSET:
-        raise where.problem(f"{where} has no meaning with via: {via}; it goes with via: {of}")
+        raise where.error(written, f"has no meaning with via: {via}; it goes with via: {of}")
     return None
 
 
