@@ -87,8 +87,8 @@ class Part:
     """What one replication adds to the tables.
 
     outcomes: int64 (n_clients, n_outcomes). retries, reused: int64 (n_clients,). quantiles_s: float64
-    (n_clients, levels). expected: float64 (n_clients,). pod_names: number of the pod's name by server, -1 in the last
-    place; empty without requests.
+    (n_clients, levels). expected: float64 (n_clients,). pod_names: number of the pod's name by server, -1 in
+    the last place; empty without requests.
     """
 
     outcomes: Int64
