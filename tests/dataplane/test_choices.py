@@ -1,4 +1,4 @@
-"""R23 by hand: the fewest open attempts, and the route word where several servers have as few; both engines."""
+"""R23 by hand: the fewest open attempts, and the route word where several have as few; both engines."""
 
 from __future__ import annotations
 
