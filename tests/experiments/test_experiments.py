@@ -350,7 +350,7 @@ def test_a_storm_that_passes_by_itself_is_not_the_expected_shape(retry_storm: Mo
     def failing(
         strategy: str = "", place: int = 0, value: float = 0.0, **ends: tuple[float, float]
     ) -> list[int]:
-        """Claims that do not hold once one number is another; `ends`: attempts after a burst, and answered."""
+        """Claims that do not hold once one number is another; `ends`: attempts after a burst, answers."""
         cells = {}
         for word, numbers in usual.items():
             now = [value if (word, i) == (strategy, place) else n for i, n in enumerate(numbers)]
