@@ -153,9 +153,10 @@ R23. *Choice.* Where a list (R5, R6) is to be chosen from and the client is more
     `excludes_tried`) and that the source has not ejected (R24); if there are none, those not tried; if there
     are none, all. Of m candidates, by `balance`: UNIFORM: index (u * m) >> 32. ROUND_ROBIN: index (c + i) mod
     m for the source's i-th choice, c = rng.u32_at(router_key, source, 0). LEAST: the fewest open attempts of
-    this source, of equals the first. TWO_CHOICES: of a = (u * m) >> 32 and b = (v * (m - 1)) >> 32, one
-    further if b >= a, with v = rng.u32_at(choice_key, request, j, k), the one with fewer open attempts, of
-    equals a. An attempt is open from the SYN that chose until its end is booked.
+    this source, of e equals index (u * e) >> 32 among them (the first would be every source's first: they
+    would herd). TWO_CHOICES: of a = (u * m) >> 32 and b = (v * (m - 1)) >> 32, one further if b >= a, with
+    v = rng.u32_at(choice_key, request, j, k), the one with fewer open attempts, of equals a. An attempt is
+    open from the SYN that chose until its end is booked.
     *Affinity*: with affinity_ns >= 0 a source that chose a server at most affinity_ns ago, from the entry or
     observer that is asked now, gets it again if it is in the list; either way the instant is remembered.
 R24. *Ejection.* With eject_after > 0: an attempt that ends REFUSED, UNREACHABLE, CONNECT_TIMEOUT, RESET or

@@ -495,11 +495,17 @@ def _choose_candidate(
     if balance == _UNIFORM:
         return np.int64(rt.candidates[np.int64((u * np.uint64(m)) >> np.uint64(32))])
     if balance == _LEAST:
-        best = 0
-        for i in range(1, m):
-            if rt.open[router, rt.candidates[i]] < rt.open[router, rt.candidates[best]]:
-                best = i
-        return np.int64(rt.candidates[best])
+        equals = 0
+        fewest = rt.open[router, rt.candidates[0]]
+        for i in range(m):
+            number = rt.open[router, rt.candidates[i]]
+            if number < fewest:
+                fewest = number
+                equals = 0
+            if number == fewest:
+                rt.candidates[equals] = rt.candidates[i]
+                equals += 1
+        return np.int64(rt.candidates[np.int64((u * np.uint64(equals)) >> np.uint64(32))])
     v = u32_at(cl.choice_key[client], row[W_REQUEST], j, row[W_ATTEMPTS] - 1)
     a = np.int64((u * np.uint64(m)) >> np.uint64(32))
     b = np.int64((v * np.uint64(m - 1)) >> np.uint64(32))
