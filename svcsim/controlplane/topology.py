@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from svcsim.dataplane.contract import (
     Balance,
     ClientPlan,
     GroupPlan,
+    Keeps,
     OnEmpty,
     Outcome,
     Plan,
@@ -24,7 +26,7 @@ from svcsim.dataplane.contract import (
 from svcsim.distributions import Constant, Distribution
 from svcsim.kube import BarePod, ObjectKey, PodTemplate, Service, Workload, aliased, resolve_port, selects
 from svcsim.rng import Purpose
-from svcsim.scenario import FROM_OUTSIDE, Client, Retry, Rollout, Scenario
+from svcsim.scenario import FROM_OUTSIDE, Client, KeepAlive, Retry, Rollout, Scenario
 
 __all__ = ["Group", "Topology", "View", "container_name", "syn_ladder"]
 
@@ -50,6 +52,25 @@ def syn_ladder(kernel: tuple[int, int]) -> tuple[tuple[int, ...], int]:
     if kernel < LINEAR_SYN_SINCE:
         return (1, 3, 7, 15, 31, 63), 127
     return (1, 2, 3, 4, 5, 7, 11, 19, 35, 67), 131
+
+
+def _or_never(ns: int | None) -> int:
+    return NEVER if ns is None else ns
+
+
+def _kept(asked: KeepAlive | None) -> dict[str, Any]:
+    """What the plan of a client says of the connections that it keeps."""
+    if asked is None:
+        return {}
+    return {
+        "keeps": Keeps.CHANNEL if asked.channel else Keeps.KEPT,
+        "keep_idle_ns": _or_never(asked.idle_ns),
+        "max_idle": asked.max_idle,
+        "max_age_ns": _or_never(asked.max_age_ns),
+        "age_jitter_permille": round(1000 * asked.age_jitter),
+        "max_requests": _or_never(asked.max_requests),
+        "hears_ns": asked.hears_ns,
+    }
 
 
 def _one_name(service: Service, port: int | str | None) -> int | str | None:
@@ -341,6 +362,7 @@ class Topology:
                 workers=behaviour.concurrency or 0,
                 queue=-1 if behaviour.queue is None or not behaviour.concurrency else behaviour.queue,
                 queue_full=QueueFull.DROP if behaviour.queue_full == "drop" else QueueFull.REJECT,
+                idle_ns=_or_never(behaviour.keep_alive_ns),
             )
             self.groups.append(Group(plan=plan, service_time=behaviour.service_time))
 
@@ -448,6 +470,8 @@ class Topology:
             budget_burst=retry.budget_burst,
             eject_after=0 if client.eject is None else client.eject.after,
             eject_ns=0 if client.eject is None else client.eject.for_ns,
+            **_kept(client.keep_alive),
+            age_key=dice.key(Purpose.LIFETIME, client.name),
             repick_key=dice.key(Purpose.REPICK, client.name),
             resolve_key=dice.key(Purpose.RESOLVE, client.name),
         )

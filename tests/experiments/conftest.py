@@ -78,3 +78,18 @@ def consistent_hashing() -> ModuleType:
 @pytest.fixture(scope="session")
 def service_types() -> ModuleType:
     return _module("service_types")
+
+
+@pytest.fixture(scope="session")
+def load_aware() -> ModuleType:
+    return _module("load_aware")
+
+
+@pytest.fixture(scope="session")
+def retry_storm() -> ModuleType:
+    return _module("retry_storm")
+
+
+@pytest.fixture(scope="session")
+def session_affinity() -> ModuleType:
+    return _module("session_affinity")

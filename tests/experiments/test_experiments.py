@@ -30,6 +30,9 @@ NAMES = (
     "proxy_modes",
     "consistent_hashing",
     "service_types",
+    "load_aware",
+    "retry_storm",
+    "session_affinity",
 )
 
 
@@ -279,3 +282,161 @@ def test_a_wrong_way_in_is_not_the_expected_shape(service_types: ModuleType) -> 
     assert failing("WATCH", lost, 800) == [9]
     assert failing("BALANCER", lost, 1900) == [10]
     assert failing("VIP_LOCAL", lost, 1) == [10]
+
+
+_MEANS = {
+    # in the order of policies; by load, with 1, 10 and 100 proxies
+    0.7: ((3.333, 3.333, 3.333), (2.020, 2.49, 3.10), (1.67, 2.45, 3.11), (1.16, 2.35, 3.11)),
+    0.9: ((10.0, 10.0, 10.0), (5.660, 6.1, 7.4), (2.97, 4.4, 7.0), (1.92, 3.8, 6.9)),
+}
+
+
+def test_a_policy_that_is_better_than_it_can_be_is_not_the_expected_shape(load_aware: ModuleType) -> None:
+    m = load_aware
+    luck = np.array([0.98, 1.01, 1.0, 1.02, 0.99, 0.98, 1.02, 1.0])
+
+    def failing(policy: str = "", proxies: int = 0, load: float = 0.7, mean: float = 0.0) -> list[int]:
+        """Claims that do not hold once one mean is another; an exponential response everywhere."""
+        cells = {}
+        for rho, rows in _MEANS.items():
+            for word, means in zip(m.POLICIES, rows, strict=True):
+                for number, usual in zip(m.QUICK_PROXIES, means, strict=True):
+                    here = (word, number, rho) == (policy, proxies, load)
+                    values = luck * (mean if here else usual)
+                    p99 = values * np.log(100)
+                    cells[m.name_of(word, rho, number)] = {"mean": values.tolist(), "p99": p99.tolist()}
+        assert len(m.table_of(cells, m.QUICK_PROXIES)) == len(cells)
+        return [i for i, claim in enumerate(m.claims_of(cells, m.QUICK_PROXIES)) if not claim.holds]
+
+    assert failing() == []
+    assert failing(m.RANDOM, 10, mean=3.34) == [0]
+    assert failing(m.IN_TURN, 1, mean=2.2) == [1]
+    assert failing(m.TWO, 1, mean=2.05) == [2]
+    assert failing(m.TWO, 10, load=0.9, mean=7.05) == [3]
+    # herding: all proxies take the same of equals
+    assert failing(m.FEWEST, 10, mean=5.96) == [3]
+    assert failing(m.IN_TURN, 100, mean=2.85) == [4]
+    assert failing(m.FEWEST, 100, load=0.9, mean=3.82) == [5]
+
+
+def _series(retry_storm: ModuleType, spans: list[tuple[float, float, float]]) -> dict[str, Any]:
+    """A cell of ten replications with 1000 requests a bin: (until s, share answered, attempts a request)."""
+    cell: dict[str, Any] = {"requests": [], "answered": [], "attempts": []}
+    for k in range(10):
+        luck = 1 + (0.0005 if k % 2 else -0.0005)
+        requests, answered, attempts = [], [], []
+        for bin_ in range(round(retry_storm.LONG_DURATION_S / retry_storm.BIN_S)):
+            share, tries = next((s, a) for end, s, a in spans if bin_ * retry_storm.BIN_S < end)
+            requests.append(1_000_000)
+            answered.append(min(round(1e6 * share * luck), 1_000_000))
+            attempts.append(round(1e6 * tries))
+        for name, values in (("requests", requests), ("answered", answered), ("attempts", attempts)):
+            cell[name].append(values)
+    return cell
+
+
+def test_a_storm_that_passes_by_itself_is_not_the_expected_shape(retry_storm: ModuleType) -> None:
+    m = retry_storm
+    usual = {
+        # answered before, during and after, attempts then
+        m.NONE: (0.993, 0.2, 0.993, 1.0, 1.0, 1.0),
+        m.NAIVE: (0.9995, 0.15, 0.0, 1.009, 3.6, 4.0),
+        m.BACKOFF: (0.9995, 0.16, 0.0, 1.009, 3.5, 4.0),
+        m.JITTER: (0.9995, 0.16, 0.0, 1.009, 3.5, 4.0),
+        m.BUDGETED: (0.9995, 0.15, 0.999, 1.009, 1.18, 1.009),
+        m.REFUSING: (0.9995, 0.65, 0.999, 1.014, 2.8, 1.014),
+    }
+
+    def failing(
+        strategy: str = "", place: int = 0, value: float = 0.0, **ends: tuple[float, float]
+    ) -> list[int]:
+        """Claims that do not hold once one number is another; `ends`: attempts after a burst, answers."""
+        cells = {}
+        for word, numbers in usual.items():
+            now = [value if (word, i) == (strategy, place) else n for i, n in enumerate(numbers)]
+            spans = [(m.DURING[0], now[0], now[3]), (m.DURING[1], now[1], now[4]), (1e9, now[2], now[5])]
+            for trigger in m.TRIGGERS:
+                cells[m.name_of(word, trigger)] = _series(m, spans)
+        for load in m.QUICK_LOADS:
+            lost = ends.get("minute", (load, float(load < m.critical_load())))
+            after = lost[1] if lost[0] == load else float(load < m.critical_load())
+            cells[m.long_burst(load).name] = _series(m, [(100, 0.9, 1.5), (1e9, after, 1.0)])
+        for length_s, default in zip(m.QUICK_LENGTHS_S, ((1.02, 1), (1.3, 1), (3, 0), (4, 0)), strict=True):
+            attempts, answered = ends.get(f"after_{length_s:g}".replace(".", "_"), default)
+            cells[m.short_burst(length_s).name] = _series(m, [(60, 0.9, attempts), (1e9, answered, 1.0)])
+        claims = m.claims_of(m.table_of(cells, m.QUICK_LOADS), m.ends_of(cells, m.QUICK_LENGTHS_S))
+        return [i for i, claim in enumerate(claims) if not claim.holds]
+
+    assert failing() == []
+    assert failing(m.NAIVE, 3, 1.03) == [0]
+    assert failing(m.BUDGETED, 0, 0.95) == [1]
+    assert failing(m.NONE, 2, 0.9) == [2]
+    assert failing(m.JITTER, 2, 0.3) == [3]
+    assert failing(m.BACKOFF, 5, 3.5) == [4]
+    assert failing(m.BUDGETED, 4, 1.4) == [5]
+    assert failing(m.REFUSING, 1, 0.16) == [6]
+    assert failing(minute=(0.75, 1.0)) == [7]
+    assert failing(minute=(0.6, 0.0)) == [7]
+    assert failing(after_1=(2.5, 1.0)) == [8]
+    assert failing(after_1_5=(1.2, 0.0)) == [8]
+
+
+def test_the_closed_forms_of_sessions(session_affinity: ModuleType) -> None:
+    """Two balls are together with probability 1/10; fifty by dice; a session that ends with every request."""
+    m = session_affinity
+    assert m.largest_bin(1) == pytest.approx(10)
+    assert m.largest_bin(2) == pytest.approx(5 * (2 * 0.1 + 0.9))
+    thrown = np.random.default_rng(1).multinomial(50, [0.1] * 10, size=200_000).max(axis=1)
+    assert m.largest_bin(50) == pytest.approx(thrown.mean() / 5, rel=2e-3)
+    assert m.pods_used(1) == pytest.approx(1)
+    assert m.pods_used(2) == pytest.approx(1.9)
+    assert m.moved_share(0) == pytest.approx(0.9)
+
+
+def test_sessions_that_are_spread_are_not_the_expected_shape(session_affinity: ModuleType) -> None:
+    m = session_affinity
+    luck = 1 + 0.02 * np.array([1, -1, 2, -2, 0.5, -0.5, 1, -1, 0, 0])
+
+    def failing(name: str = "", key: str = "", factor: float = 1.0) -> list[int]:
+        """Claims that do not hold once one number is another."""
+        cells: dict[str, dict[str, Any]] = {}
+        for number in m.QUICK_SOURCES:
+            for way, balls in ((m.WAYS[0], number), (m.WAYS[1], 4 * number), (m.WAYS[2], 0)):
+                used, most = (m.pods_used(balls), m.largest_bin(balls)) if balls else (10.0, 1.02)
+                cells[m.spread_name(way, number)] = {"used": [used] * 10, "max_over_mean": most * luck}
+        loads = np.array(svcsim.theory.restart_loads(10, surge=True)) * m.SESSIONS / 10
+        sticky = {"moves": 1.594 * luck, "failed": 175 * luck, "worst_source": 4 * luck}
+        free = {"moves": 30 * luck, "failed": 100 * luck[::-1], "worst_source": 2.5 * luck[::-1]}
+        for word, rolled in ((m.STICKY, sticky), (m.FREE, free)):
+            cells[word] = {**rolled, "sources_that_lost": 0.3 * luck, "sessions": np.outer(luck, loads)}
+        for timeout_s in m.TIMEOUTS_S:
+            cells[m.timeout_name(timeout_s)] = {"moved_share": m.moved_share(timeout_s) * luck}
+        if name:
+            cells[name][key] = np.array(cells[name][key]) * factor
+        listed = {word: {k: np.asarray(v).tolist() for k, v in cell.items()} for word, cell in cells.items()}
+        claims = m.claims_of(m.table_of(listed, m.QUICK_SOURCES))
+        return [i for i, claim in enumerate(claims) if not claim.holds]
+
+    ten, balanced = (m.spread_name(way, 10) for way in m.WAYS[:2])
+    assert failing() == []
+    assert failing(m.spread_name(m.WAYS[0], 3), "used", 1.2) == [0]
+    assert failing(ten, "max_over_mean", 0.8) == [1]
+    assert failing(balanced, "used", 0.66) == [2]
+    assert failing(m.spread_name(m.WAYS[2], 10), "max_over_mean", 1.3) == [3]
+    assert failing(m.STICKY, "moves", 0.63) == [4]
+    assert failing(m.STICKY, "sessions", 1.2) == [5]
+    assert failing(m.STICKY, "failed", 0.57) == [6]
+    assert failing(m.STICKY, "worst_source", 0.6) == [7]
+    assert failing(m.timeout_name(10), "moved_share", 1.2) == [8]
+
+
+def test_every_proxy_and_every_strategy_meets_the_same_callers(
+    load_aware: ModuleType, retry_storm: ModuleType
+) -> None:
+    asked = [
+        load_aware.question(policy, 0.7, proxies) for policy in load_aware.POLICIES for proxies in (1, 5)
+    ]
+    storms = [retry_storm.question(strategy, retry_storm.TRIGGERS[0]) for strategy in retry_storm.STRATEGIES]
+    for scenarios in (asked, storms):
+        counts = {int(svcsim.simulate(one, replications=1).summary["requests"].iloc[0]) for one in scenarios}
+        assert len(counts) == 1

@@ -15,7 +15,14 @@ from svcsim.results.reading.truth import Beliefs, Lists, Truth
 from svcsim.scenario import LAG_KEYS
 from svcsim.simulation import run_replication
 
-__all__ = ["failures", "lag_scenario", "queue_latencies"]
+__all__ = [
+    "balanced_latencies",
+    "failures",
+    "lag_scenario",
+    "queue_latencies",
+    "requests_of",
+    "retrying_crowd",
+]
 
 ZERO = {stage: {"constant": "0s"} for stage in LAG_KEYS if stage != "load"}
 
@@ -56,6 +63,7 @@ def lag_scenario(
     grace: int = 60,
     on_sigterm: str = "exit",
     at_s: float = 1.0,
+    vanished: dict | None = None,
 ) -> Scenario:
     """One or more of some pods deleted at `at_s`, proxies that follow after `sync`."""
     names = [f"p{k}" for k in range(pods)]
@@ -71,7 +79,7 @@ def lag_scenario(
             "kubernetes": "1.34",
             "nodes": nodes,
             "kubeProxy": {"mode": "nftables", "minSyncPeriod": "0s"},
-            "vanishedIP": {"then": "blackhole"},
+            "vanishedIP": vanished or {"then": "blackhole"},
             "lag": {**ZERO, "load": {"constant": 1}, "sync": sync, **(lag or {})},
         },
         "workloads": {f"pod/{n}": behaviour for n in names},
@@ -94,6 +102,75 @@ def failures(scenario: Scenario, *, seed: int, replications: int) -> tuple[np.nd
         found = expected_failures(scenario, run.plan, truth, Beliefs(histories), Lists.of(histories))
         expected.append(found[0])
     return np.array(failed, dtype=np.float64), np.array(expected, dtype=np.float64)
+
+
+def requests_of(scenario: Scenario, *, seed: int, replication: int = 0) -> np.ndarray:
+    """Every request of one replication."""
+    run = run_replication(Topology.of(scenario), seed=seed, replication=replication, keep_requests=True)
+    assert run.requests is not None
+    return run.requests
+
+
+def balanced_latencies(
+    *, pods: int, rate: float, duration_s: float, balance: str, proxies: int, seed: int
+) -> np.ndarray:
+    """Latencies (s) of requests that independent proxies spread over pods of one worker, 1 ms on average."""
+    client = {"via": "ingress", "balance": balance, "sources": proxies, "retry": 0}
+    return _answered(_crowd(pods, duration_s, "1ms", {**client, "rate": rate}), seed)
+
+
+def _crowd(pods: int, duration_s: float, service: str, client: dict, events: list | None = None) -> Scenario:
+    """Pods of one worker with exponential service, and one client of theirs."""
+    names = [f"p{k}" for k in range(pods)]
+    behaviour = {"serviceTime": {"exponential": {"mean": service}}, "concurrency": 1}
+    document = {
+        "manifests": [*map(pod, names), SERVICE],
+        "duration": f"{duration_s}s",
+        "cluster": {"nodes": -(-pods // 100)},
+        "workloads": {f"pod/{name}": behaviour for name in names},
+        "clients": [
+            {
+                "name": "c",
+                "to": "service/web",
+                "timeout": {"connect": "1s", "request": "none"},
+                **client,
+            }
+        ],
+        "events": events or [],
+    }
+    return parse_scenario(json.dumps(document))
+
+
+def retrying_crowd(
+    *,
+    pods: int,
+    load: float,
+    timeout: int,
+    times: int,
+    burst: float = 0.0,
+    duration: float,
+    calm: float = 0.0,
+) -> Scenario:
+    """Pods of 100 ms, retries at once after a time-out; spans in service times, loads without retries.
+
+    The load is `burst` until `calm`, and `load` from then on.
+    """
+    unit_s = 0.1
+    client = {
+        "via": "pod-ip",
+        "resolve": "watch",
+        "rate": (burst if calm else load) * pods / unit_s,
+        "timeout": {"connect": f"{timeout * unit_s}s", "request": f"{timeout * unit_s}s"},
+        "retry": {"times": times, "outcomes": ["request_timeout"], "backoff": "0s", "jitter": False},
+    }
+    events = [{"at": f"{calm * unit_s}s", "rate": "c", "value": load * pods / unit_s}] if calm else []
+    return _crowd(pods, duration * unit_s, f"{unit_s}s", client, events)
+
+
+def _answered(scenario: Scenario, seed: int) -> np.ndarray:
+    requests = requests_of(scenario, seed=seed)
+    good = requests[requests["outcome"] == Outcome.OK]
+    return (good["end_ns"] - good["arrival_ns"]) / 1e9
 
 
 def queue_latencies(

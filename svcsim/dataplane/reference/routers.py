@@ -51,7 +51,9 @@ class Router:
                 self._turn += 1
                 return candidates[(self._turn - 1) % len(candidates)]
             case Balance.LEAST:
-                return min(candidates, key=lambda server: self.open[server])
+                fewest = min(self.open[server] for server in candidates)
+                equals = [server for server in candidates if self.open[server] == fewest]
+                return equals[pick(u, len(equals))]
             case Balance.TWO_CHOICES:
                 a = pick(u, len(candidates))
                 b = pick(v, len(candidates) - 1)
