@@ -109,6 +109,7 @@ STAGES = {
     "connection": Look("#ddcc77", "xxxx"),
     "policy": Look("#882255", "**"),
     "loadBalancer": Look("#117733", "//\\\\"),
+    "ingress": Look("#6699cc", "..."),
 }
 """The stage of the pipeline in which a failure fell."""
 

@@ -12,7 +12,7 @@ from svcsim.results.result import Result
 
 __all__ = ["explain", "help_for"]
 
-_PIPELINE = ("endpointSlice", "watch", "minSync", "sync")
+_PIPELINE = ("endpointSlice", "watch", "minSync", "sync", "ingress")
 
 _WHERE = {
     "detection": "before the API server knew",
@@ -31,6 +31,7 @@ _WHERE = {
     "connection": "on a kept connection that the server had closed",
     "policy": "at a node without an endpoint of its own, which its traffic policy does not let it leave",
     "loadBalancer": "in the load balancer's own list, which its health checks or its API had not changed yet",
+    "ingress": "while the ingress proxy had the change and did not act on it yet (lag.ingress)",
 }
 
 _HELP = {

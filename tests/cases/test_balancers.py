@@ -127,6 +127,8 @@ def test_a19_a_window_of_up_to_three_seconds_after_each_stop() -> None:
     """zalando/skipper 652: the pod is gone at :45, the route at :48; errors at each stop, SIGTERM handled."""
     result = run("a19_late_ingress")
     assert "in_flight_cut" not in causes(result, "ingress")
+    stages = result.causes.groupby("stage")["count"].sum()
+    assert stages["ingress"] > 0.8 * stages.sum()
     fails = result.failures.merge(
         result.pods[["replication", "pod", "stopped_s"]], on=["replication", "pod"], validate="many_to_one"
     )

@@ -90,6 +90,17 @@ def test_each_stage_ends_where_the_next_begins() -> None:
     assert set(found.state.tolist()) == {ServerState.CLOSED}
 
 
+def test_an_ingress_has_a_lag_of_its_own_and_no_rules_to_sync() -> None:
+    """It begins with a change when it has received it."""
+    at = [159, 160, 229]
+    found = why(
+        np.concatenate([record(t) for t in at]),
+        plan=client_plan(on_empty=OnEmpty.UNAVAILABLE),
+        adoptions=[[(160, 160, 230)]],
+    )
+    assert names(found.stage) == ["watch", "ingress", "ingress"]
+
+
 def test_a_list_that_never_changed_was_never_known_to_be_wrong() -> None:
     assert names(why(record(500), changes=[], adoptions=[], beliefs=[(0, PROXY, 0, 0)]).stage) == [
         "detection"

@@ -39,6 +39,7 @@ class Stage(IntEnum):
     POLICY = 14
     LOAD_BALANCER = 15
     CONNECTION = 16
+    INGRESS = 17
 
 
 STAGE_NAMES = (
@@ -59,6 +60,7 @@ STAGE_NAMES = (
     "policy",
     "loadBalancer",
     "connection",
+    "ingress",
 )
 """The stages as tables and scenario keys spell them."""
 

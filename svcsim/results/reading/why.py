@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from svcsim.dataplane.contract import Cause, ClientPlan, Outcome, Plan, Reach, Resolve, ServerState
+from svcsim.dataplane.contract import Cause, ClientPlan, OnEmpty, Outcome, Plan, Reach, Resolve, ServerState
 from svcsim.results.reading.pipeline import Pipeline, Stage
 from svcsim.results.reading.truth import Beliefs, Lists, Truth
 
@@ -127,6 +127,9 @@ def reasons(
             if client.targets >= 0:
                 # the node says so in its health check: the balancer had not heard it yet
                 stage[rows][own["cause"] == int(Cause.POLICY_DROP)] = Stage.LOAD_BALANCER
+            if client.on_empty == OnEmpty.UNAVAILABLE:
+                # an ingress proxy has no rules to sync: between receipt and commit lies its own lag
+                stage[rows][stage[rows] == Stage.SYNC] = Stage.INGRESS
         elif client.reach in (Reach.PINNED, Reach.HELD):
             believed[rows] = _resolved(own, client)
     return Reasons(stage=stage, believed_ns=believed, state=state, true_ns=true_ns)
