@@ -103,7 +103,7 @@ def not_modelled() -> list[str]:
     return [
         f"Events: {', '.join(NOT_YET_EVENTS)}.",
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
-        "Connections: each request opens its own; no keep-alive, pools, UDP; no limit of ports, conntrack.",
+        "Connections: no UDP, no limit of ports or conntrack; pools of connections have no upper bound.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "
         "on a node that is cut off as elsewhere.",
     ]

@@ -1013,11 +1013,11 @@ def _over(sv: Any, cl: Any, kept: Any, client: Any, c: Any, t: Any) -> Any:
     if row[C_ENDS] <= t or row[C_ATTEMPTS] >= cl.max_requests[client]:
         return True
     server = row[C_SERVER]
+    if cl.keeps[client] == _KEPT and row[C_USED] + cl.keep_idle[client] <= t:
+        return True
     if sv.closed[server] >= row[C_OPENED]:
         return sv.closed[server] + cl.hears[client] <= t
     if cl.keeps[client] == _KEPT:
-        if row[C_USED] + cl.keep_idle[client] <= t:
-            return True
         return row[C_USED] + sv.idle[sv.group[server]] + cl.hears[client] <= t
     return False
 
