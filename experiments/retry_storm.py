@@ -17,8 +17,9 @@ Expected shape:
 - so does a strong one of a second, but not one of two: a run whose load right after the burst, retries
   included, is above the tipping load of the closed form does not come back.
 
-A request's service time is its own: one that is slow is slow at every attempt, while the closed form draws it
-anew. So a little more is late here than there, the critical load is a little lower; claims leave 1% to 8%.
+A request's service time is its own: one that is slow is slow at every attempt, while the closed form draws
+it anew. So more is late here than there, and half of the runs collapse at 0.66 already, where the closed form
+has 0.694. Claims leave 1% for the load before, and 10% around critical values.
 
 Run:
     python experiments/retry_storm.py [--quick] [--out DIR] [--replications R] [--seed N]
@@ -53,12 +54,12 @@ CAPACITY_PER_S = PODS / SERVICE_S
 BEFORE, DURING, AFTER = (10.0, 40.0), (40.0, 50.0), (120.0, 150.0)
 LONG_BURST_S, LONG_DURATION_S = 60.0, 200.0
 LOADS = (0.55, 0.6, 0.64, 0.66, 0.68, 0.7, 0.72, 0.75, 0.8)
-QUICK_LOADS = (0.6, 0.64, 0.75)
+QUICK_LOADS = (0.6, 0.66, 0.8)
 """First attempts during a burst of a minute, as a share of capacity."""
 LENGTHS_S = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
 QUICK_LENGTHS_S = (0.5, 1.0, 1.5, 2.0)
 """Lengths of a burst to `BURST_LOAD`."""
-NEAR = 0.08
+NEAR = 0.1
 """How near to a critical value of the closed form nothing is claimed."""
 WELL, BAD = 0.97, 0.5
 """Shares of requests answered: as before, and lost."""
@@ -446,7 +447,7 @@ def show(table: pd.DataFrame, asked: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the experiment; 0 if the result has the expected shape."""
-    asked = options(__file__, __doc__, arguments, quick=10, full=40)
+    asked = options(__file__, __doc__, arguments, quick=8, full=40)
     loads, lengths = (QUICK_LOADS, QUICK_LENGTHS_S) if asked.quick else (LOADS, LENGTHS_S)
     scenarios = [question(strategy, trigger) for trigger in TRIGGERS for strategy in STRATEGIES]
     scenarios += [long_burst(load) for load in loads] + [short_burst(length_s) for length_s in lengths]

@@ -375,7 +375,7 @@ def test_a_storm_that_passes_by_itself_is_not_the_expected_shape(retry_storm: Mo
     assert failing(m.BACKOFF, 5, 3.5) == [4]
     assert failing(m.BUDGETED, 4, 1.4) == [5]
     assert failing(m.REFUSING, 1, 0.16) == [6]
-    assert failing(minute=(0.75, 1.0)) == [7]
+    assert failing(minute=(0.8, 1.0)) == [7]
     assert failing(minute=(0.6, 0.0)) == [7]
     assert failing(after_1=(2.5, 1.0)) == [8]
     assert failing(after_1_5=(1.2, 0.0)) == [8]
