@@ -138,7 +138,7 @@ def crosscheck(scenario: Scenario, *, seed: int = 1, replications: int = 1) -> A
         a, b = runs
         assert a.requests is not None and b.requests is not None
         compare_records(a.requests, b.requests)
-        for name in ("counts", "histogram", "retries", "load"):
+        for name in ("counts", "histogram", "retries", "reused", "load"):
             if not np.array_equal(getattr(a, name), getattr(b, name)):
                 raise EngineMismatch(
                     f"replication {replication}: the engines' {name} differ (rules R3, R13, R15)"

@@ -44,6 +44,7 @@ class Purpose(IntEnum):
     ROUTER = 14
     CHOICE = 15
     RETRY = 16
+    LIFETIME = 17
 
 
 @lru_cache(maxsize=1 << 16)

@@ -177,6 +177,7 @@ def run_replication(
         records = reference.finish()
         counts, histogram = _tallies(records, len(plan.clients))
         retries = np.array(reference.retries(), dtype=np.int64)
+        reused = np.array(reference.reused(), dtype=np.int64)
         load = np.zeros((len(control.servers), plan.duration_ns // 1_000_000_000 + 1), dtype=np.int32)
         for (server, second), accepted in reference.load().items():
             load[server, second] = accepted
@@ -196,7 +197,7 @@ def run_replication(
         records = np.concatenate(rows)
         records = records[np.lexsort((records["request"], records["client"]))]
         counts, histogram, load = fast.counts, fast.latency_histogram, fast.load
-        retries = fast.retries
+        retries, reused = fast.retries, fast.reused
         requests = records if keep_requests else None
         failures = records[records["outcome"] != int(Outcome.OK)]
     return Replication(
@@ -206,6 +207,7 @@ def run_replication(
         counts=counts,
         histogram=histogram,
         retries=retries,
+        reused=reused,
         load=load,
         failures=failures,
         requests=requests,

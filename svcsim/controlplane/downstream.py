@@ -87,7 +87,8 @@ class Balancer:
         self.local = view.service.external_traffic_policy == "Local"
         self.of_pods = plane.topology.lists_pods(view)
         self._check, *self._timing = cluster.load_balancer.checks(self.local)
-        self._name = f"balancer/{view.service.key}"
+        port = "" if view.port is None else f":{view.port}"
+        self._name = f"balancer/{view.service.key}{port}"
         self._checks: dict[int, Checks] = {}
         self._registered: tuple[int, ...] = ()
         self._facts: list[tuple[int, int, int, str, bool]] = []

@@ -28,7 +28,7 @@ from svcsim.controlplane.replicaset import ReplicaSetController
 from svcsim.controlplane.scheduler import Scheduler
 from svcsim.controlplane.statefulset import StatefulSetController
 from svcsim.controlplane.sync import full_factor, sync_law
-from svcsim.controlplane.topology import Topology, View
+from svcsim.controlplane.topology import Topology, View, container_name
 from svcsim.controlplane.topologyhints import Hint, served
 from svcsim.dataplane.contract import DROPPED, Ask, DataPlane, Job, JobResult, TruthKind
 from svcsim.kube import ObjectKey, PodTemplate, selects
@@ -296,7 +296,7 @@ class ControlPlane:
         for view, container, _ in self.placements(pod):
             by_container.setdefault(container, []).append(view.index)
         for container, views in by_container.items():
-            group = self.topology.group_ids[(pod.workload, container)]
+            group = self.topology.group_ids[(pod.workload, container_name(pod.template, container))]
             server = self.timeline.add_server(group, tuple(views))
             self.servers.append(ServerInfo(pod=pod, container=container, group=group))
             self._server_of[(pod.uid, pod.sandboxes + 1, container)] = server

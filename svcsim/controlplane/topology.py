@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from svcsim.clock import format_duration
 from svcsim.controlplane.lags import Dice
 from svcsim.dataplane.contract import (
     NEVER,
@@ -14,6 +15,7 @@ from svcsim.dataplane.contract import (
     Balance,
     ClientPlan,
     GroupPlan,
+    Keeps,
     OnEmpty,
     Outcome,
     Plan,
@@ -24,9 +26,9 @@ from svcsim.dataplane.contract import (
 from svcsim.distributions import Constant, Distribution
 from svcsim.kube import BarePod, ObjectKey, PodTemplate, Service, Workload, aliased, resolve_port, selects
 from svcsim.rng import Purpose
-from svcsim.scenario import FROM_OUTSIDE, Client, Retry, Scenario
+from svcsim.scenario import FROM_OUTSIDE, Client, KeepAlive, Retry, Rollout, Scenario
 
-__all__ = ["Group", "Topology", "View", "syn_ladder"]
+__all__ = ["Group", "Topology", "View", "container_name", "syn_ladder"]
 
 _SECOND = 1_000_000_000
 LINEAR_SYN_SINCE = (6, 5)
@@ -50,6 +52,33 @@ def syn_ladder(kernel: tuple[int, int]) -> tuple[tuple[int, ...], int]:
     if kernel < LINEAR_SYN_SINCE:
         return (1, 3, 7, 15, 31, 63), 127
     return (1, 2, 3, 4, 5, 7, 11, 19, 35, 67), 131
+
+
+def _or_never(ns: int | None) -> int:
+    return NEVER if ns is None else ns
+
+
+def _kept(asked: KeepAlive | None) -> dict[str, Any]:
+    """What the plan of a client says of the connections that it keeps."""
+    if asked is None:
+        return {}
+    return {
+        "keeps": Keeps.CHANNEL if asked.channel else Keeps.KEPT,
+        "keep_idle_ns": _or_never(asked.idle_ns),
+        "max_idle": asked.max_idle,
+        "max_age_ns": _or_never(asked.max_age_ns),
+        "age_jitter_permille": round(1000 * asked.age_jitter),
+        "max_requests": _or_never(asked.max_requests),
+        "hears_ns": asked.hears_ns,
+    }
+
+
+def _one_name(service: Service, port: int | str | None) -> int | str | None:
+    """One name for a Service's port, however a client calls it: None for the first, its name, its number."""
+    found = service.port(port)
+    if found is None or found is service.ports[0]:
+        return None
+    return found.name or found.port
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +133,17 @@ class Group:
     service_time: Distribution
 
 
+def container_name(template: PodTemplate, container: int) -> str:
+    """The name of a container, empty where nobody listens (-1): a rollout may give its place to another."""
+    return template.containers[container].name if container >= 0 else ""
+
+
 @dataclass(kw_only=True)
 class Topology:
-    """The fixed part of a run; built once per scenario and used by all replications."""
+    """The fixed part of a run; built once per scenario and used by all replications.
+
+    group_ids: by owner and name of a container, empty where nobody listens.
+    """
 
     scenario: Scenario
     services: list[Service] = field(default_factory=list)
@@ -114,7 +151,7 @@ class Topology:
     views_of_service: dict[ObjectKey, list[View]] = field(default_factory=dict)
     view_of_client: list[int] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
-    group_ids: dict[tuple[ObjectKey, int], int] = field(default_factory=dict)
+    group_ids: dict[tuple[ObjectKey, str], int] = field(default_factory=dict)
     proxies: dict[int, str] = field(default_factory=dict)
     slice_watchers: dict[int, str] = field(default_factory=dict)
     pod_watchers: dict[int, str] = field(default_factory=dict)
@@ -146,9 +183,8 @@ class Topology:
         for view in top.views:
             if view.service is not None and view.kind != "self":
                 top.views_of_service.setdefault(view.service.key, []).append(view)
-        owners: tuple[Workload | BarePod, ...] = (*scenario.manifests.workloads, *scenario.manifests.pods)
-        for owner in owners:
-            top._add_groups(owner)
+        for key, template, when in top._templates():
+            top._add_groups(key, template, when)
         return top
 
     def _lay_out(self, client: Client, slice_resolver: int, pod_resolver: int) -> None:
@@ -251,7 +287,9 @@ class Topology:
 
     def _view(self, client: Client, kind: str) -> View:
         service = self._service_of(client)
-        return self._add_view(kind, service, None if service is not None else client.to, client.port)
+        if service is None:
+            return self._add_view(kind, None, client.to, client.port)
+        return self._add_view(kind, service, None, _one_name(service, client.port))
 
     def _add_view(
         self, kind: str, service: Service | None, target: ObjectKey | None, port: int | str | None
@@ -289,31 +327,42 @@ class Topology:
         what, _, name = origin.partition(":")
         return [i for i, n in enumerate(nodes) if name == (n.name if what == "node" else n.zone)]
 
-    def _add_groups(self, owner: Workload | BarePod) -> None:
-        template = owner.template
+    def _templates(self) -> list[tuple[ObjectKey, PodTemplate, str]]:
+        """(owner, template, when) of every pod there may be: as declared, then as rollouts make them."""
+        manifests = self.scenario.manifests
+        owners: tuple[Workload | BarePod, ...] = (*manifests.workloads, *manifests.pods)
+        return [(owner.key, owner.template, "") for owner in owners] + [
+            (event.target, event.template, f" from its rollout at {format_duration(event.at_ns)} on")
+            for event in self.scenario.events
+            if isinstance(event, Rollout) and event.template is not None
+        ]
+
+    def _add_groups(self, key: ObjectKey, template: PodTemplate, when: str) -> None:
         for view in self.views:
-            if not view.includes(owner.key, template):
+            if not view.includes(key, template):
                 continue
             listed, container, port = view.container_of(template)
-            if not listed or (owner.key, container) in self.group_ids:
+            place = (key, container_name(template, container))
+            if not listed or place in self.group_ids:
                 continue
-            self.group_ids[(owner.key, container)] = len(self.groups)
+            self.group_ids[place] = len(self.groups)
             if container < 0:
-                name = f"{owner.key}/(port {port})"
+                name = f"{key}/(port {port})"
                 plan = GroupPlan(name=name, workers=0, queue=-1, queue_full=QueueFull.REJECT)
                 self.groups.append(Group(plan=plan, service_time=Constant(0.0)))
                 self.warnings.append(
                     f"{view.service.key if view.service else view.target}: nothing listens at port {port} in "
-                    f"the pods of {owner.key}; connections to it are refused"
+                    f"the pods of {key}{when}; connections to it are refused"
                 )
                 continue
             spec = template.containers[container]
-            behaviour = self.scenario.behaviour(owner.key, spec.name)
+            behaviour = self.scenario.behaviour(key, spec.name)
             plan = GroupPlan(
-                name=f"{owner.key}/{spec.name}",
+                name=f"{key}/{spec.name}",
                 workers=behaviour.concurrency or 0,
                 queue=-1 if behaviour.queue is None or not behaviour.concurrency else behaviour.queue,
                 queue_full=QueueFull.DROP if behaviour.queue_full == "drop" else QueueFull.REJECT,
+                idle_ns=_or_never(behaviour.keep_alive_ns),
             )
             self.groups.append(Group(plan=plan, service_time=behaviour.service_time))
 
@@ -321,15 +370,11 @@ class Topology:
         """Service-time law by group id, of the groups client k may reach."""
         view = self.views[self.view_of_client[k]]
         laws: dict[int, Distribution] = {}
-        owners: Sequence[Workload | BarePod] = (
-            *self.scenario.manifests.workloads,
-            *self.scenario.manifests.pods,
-        )
-        for owner in owners:
-            if view.includes(owner.key, owner.template):
-                listed, container, _ = view.container_of(owner.template)
+        for key, template, _ in self._templates():
+            if view.includes(key, template):
+                listed, container, _ = view.container_of(template)
                 if listed:
-                    group = self.group_ids[(owner.key, container)]
+                    group = self.group_ids[(key, container_name(template, container))]
                     laws[group] = self.groups[group].service_time
         return laws
 
@@ -425,6 +470,8 @@ class Topology:
             budget_burst=retry.budget_burst,
             eject_after=0 if client.eject is None else client.eject.after,
             eject_ns=0 if client.eject is None else client.eject.for_ns,
+            **_kept(client.keep_alive),
+            age_key=dice.key(Purpose.LIFETIME, client.name),
             repick_key=dice.key(Purpose.REPICK, client.name),
             resolve_key=dice.key(Purpose.RESOLVE, client.name),
         )

@@ -68,7 +68,7 @@ R12. *Pinned sources.* A source holds one address (a server) or none. It resolve
     1, ... (rank PULL: an arrival at that instant still uses the old address); ON_FAILURE at the
     settling instant of each of its requests that ends in anything but OK or NOT_SENT, at once after what
     settled it (after a CUT: as an event of rank COMPLETION, client and request of the failure), provided the
-    source still holds the server that the request used (or none, if it used none).
+    source still holds the server (or none) that it held when the attempt began.
     Resolution m (0 for t = 0; EVERY: k + 1; ON_FAILURE: 1, 2, ... of those done, counted per source) picks by
     R5 with u = rng.u32_at(resolve_key, source, m) from the version the client's `resolver` observer holds for
     the view at that instant (belief rows of that instant included); an empty list gives none.
@@ -164,6 +164,30 @@ R24. *Ejection.* With eject_after > 0: an attempt that ends REFUSED, UNREACHABLE
     failure more than eject_ns after the one before. At eject_after the server is ejected until t + eject_ns,
     and the count begins anew.
 
+**Connections that are kept**
+
+R25. *Kept connections.* With `keeps` FRESH every attempt opens a connection (R6 to R10). With KEPT a source
+    has a stack of idle connections; an attempt takes the one put there last, unless that is over, and then
+    the next; with CHANNEL a source has one connection that any number of attempts share. Without one that it
+    can use an attempt opens its own, which is the source's from the acceptance on (a CHANNEL's instead of the
+    one before). A connection knows its server, entry, the instant of its opening, of its last use (its
+    opening, or when an attempt on it was booked), and its attempts.
+    *Over*, as the source knows at t: opened + age <= t, age = max_age_ns - (((max_age_ns *
+    age_jitter_permille // 1000) * rng.u32_at(age_key, request that opened it, its attempt)) >> 32); or
+    attempts >= max_requests; or the source's node has been DOWN since it was opened; KEPT only: last use +
+    keep_idle_ns <= t; or the server has closed it, and t >= that + hears_ns. The server closes it by CLOSE or
+    CUT rows at x >= opened, and, KEPT only, at last use + idle_ns of its group. One that the server has
+    closed, or will have by t + hears_ns for its being idle, ends the attempt at once: RESET, cause
+    KEPT_CLOSED.
+    An attempt on a connection sends no SYN (syns = 0, observer = version = -1; entry, server: the
+    connection's), has no connect deadline, and reaches the server as an accepted SYN would (R13),
+    connected_ns = t. Silence lasts to its request deadline: REQUEST_TIMEOUT, without one it stays OPEN. It
+    meets silence at a full queue that drops (cause OVERLOAD), and (cause NODE_LOST) over a lost link, through
+    an entry that has been DOWN since the opening, and at a server that does not listen.
+    When an attempt is booked its connection goes back if it ended OK or REJECTED by a full queue, and is
+    closed otherwise. KEPT: it is closed too if it is over, or if the stack, rid of what is over, has
+    max_idle.
+
 `attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of
 the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
@@ -197,6 +221,7 @@ __all__ = [
     "GroupPlan",
     "Job",
     "JobResult",
+    "Keeps",
     "NodeState",
     "OnEmpty",
     "Outcome",
@@ -278,6 +303,7 @@ class Cause(IntEnum):
     NOT_ROUTED = 10
     NODE_LOST = 11
     POLICY_DROP = 12
+    KEPT_CLOSED = 13
 
 
 class ServerState(IntEnum):
@@ -346,6 +372,14 @@ class Balance(IntEnum):
     TWO_CHOICES = 3
 
 
+class Keeps(IntEnum):
+    """What becomes of a client's connection after an attempt (R25)."""
+
+    FRESH = 0
+    KEPT = 1
+    CHANNEL = 2
+
+
 class QueueFull(IntEnum):
     """What a server with a full queue does to a new connection (R13)."""
 
@@ -387,12 +421,13 @@ RECORD_DTYPE = np.dtype(
 
 @dataclass(frozen=True, kw_only=True)
 class GroupPlan:
-    """Servers that behave alike (one container of one workload)."""
+    """Servers that behave alike (one container of one workload). idle_ns: R25, NEVER for no limit."""
 
     name: str
     workers: int
     queue: int
     queue_full: QueueFull
+    idle_ns: int = NEVER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -407,7 +442,7 @@ class ClientPlan:
     and view of a load balancer that picks the entry, -1 without (R20; one that picks pods is a `balancer`
     alone). `rotates`: how a HELD source picks (R6).
     `balance` and `affinity_ns` (-1 for none): R23. `retries` to `budget_burst` (permille -1: no budget): R22.
-    `eject_after` (0: never), `eject_ns`: R24.
+    `eject_after` (0: never), `eject_ns`: R24. `keeps` to `hears_ns`: R25, NEVER for no limit.
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
@@ -445,6 +480,14 @@ class ClientPlan:
     budget_burst: int = 0
     eject_after: int = 0
     eject_ns: int = 0
+    keeps: Keeps = Keeps.FRESH
+    keep_idle_ns: int = NEVER
+    max_idle: int = 0
+    max_age_ns: int = NEVER
+    age_jitter_permille: int = 0
+    age_key: int = 0
+    max_requests: int = NEVER
+    hears_ns: int = 0
     icmp_limited: bool
     connect_timeout_ns: int
     request_timeout_ns: int
@@ -458,8 +501,9 @@ class ClientPlan:
 
     @property
     def booked(self) -> bool:
-        """Whether the end of an attempt means more than its record (R22 to R24)."""
-        return self.retries > 0 or self.eject_after > 0 or self.balance != Balance.UNIFORM
+        """Whether the end of an attempt means more than its record (R22 to R25)."""
+        remembers = self.balance != Balance.UNIFORM or self.keeps != Keeps.FRESH
+        return self.retries > 0 or self.eject_after > 0 or remembers
 
     @property
     def views(self) -> Int32:

@@ -106,6 +106,7 @@ STAGES = {
     "service": Look("#93d8bf", "///"),
     "network": Look("#aa4499", "xxx"),
     "node": Look("#332288", "ooo"),
+    "connection": Look("#ddcc77", "xxxx"),
     "policy": Look("#882255", "**"),
     "loadBalancer": Look("#117733", "//\\\\"),
 }

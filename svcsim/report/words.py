@@ -24,6 +24,7 @@ STAGE = {
     "service": "in service",
     "network": "before any pod was chosen",
     "node": "on a way that a lost node was part of",
+    "connection": "on a kept connection that the server had closed",
     "policy": "at a node without an endpoint of its own (traffic policy Local)",
     "loadBalancer": "in the load balancer's list: its health checks or its API",
 }

@@ -86,13 +86,14 @@ class Trace:
 class Part:
     """What one replication adds to the tables.
 
-    outcomes: int64 (n_clients, n_outcomes). retries: int64 (n_clients,). quantiles_s: float64 (n_clients,
-    levels). expected: float64 (n_clients,). pod_names: number of the pod's name by server, -1 in the last
-    place; empty without requests.
+    outcomes: int64 (n_clients, n_outcomes). retries, reused: int64 (n_clients,). quantiles_s: float64
+    (n_clients, levels). expected: float64 (n_clients,). pod_names: number of the pod's name by server, -1 in
+    the last place; empty without requests.
     """
 
     outcomes: Int64
     retries: Int64
+    reused: Int64
     quantiles_s: npt.NDArray[np.float64]
     expected: npt.NDArray[np.float64]
     pods: PodRows | None
@@ -191,6 +192,7 @@ class Collector:
         part = Part(
             outcomes=run.counts.sum(axis=2),
             retries=run.retries.copy(),
+            reused=run.reused.copy(),
             quantiles_s=quantiles_s(run.histogram, LEVELS),
             expected=expected_failures(
                 self.topology.scenario,

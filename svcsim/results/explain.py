@@ -28,6 +28,7 @@ _WHERE = {
     "service": "in service",
     "network": "before any pod was chosen",
     "node": "on a way that a lost node was part of",
+    "connection": "on a kept connection that the server had closed",
     "policy": "at a node without an endpoint of its own, which its traffic policy does not let it leave",
     "loadBalancer": "in the load balancer's own list, which its health checks or its API had not changed yet",
 }
@@ -48,6 +49,10 @@ _HELP = {
     "not_routed": (
         "clients outside the cluster cannot reach these addresses: a NodePort, a load balancer or an ingress"
     ),
+    "kept_closed": (
+        "an idle time-out of the client that is shorter than the server's, a server that closes its "
+        "connections before it stops (GOAWAY, Connection: close), and a retry after reset"
+    ),
     "policy_drop": (
         "a traffic policy of Cluster, pods on every node, or (behind a load balancer) pods that serve on "
         "while they terminate, for longer than its health checks take: preStop"
@@ -60,8 +65,8 @@ _HELP = {
 
 _NODE_LOST = {
     "node-port": (
-        "an address that is not one node's: a load balancer with health checks before the nodes; callers of a "
-        "node that is gone have nobody else to ask"
+        "an address that is not one node's: a load balancer with health checks before the nodes; callers of "
+        "a node that is gone have nobody else to ask"
     ),
     "load-balancer": (
         "quicker health checks (loadBalancer.interval, unhealthyAfter) for the node entered at, and for pods "
@@ -119,7 +124,7 @@ def _biggest(causes: pd.DataFrame, column: str) -> dict[str, int]:
 
 
 def _announced(result: Result, failures: pd.DataFrame) -> bool | None:
-    """Whether most of these failures met pods that had been deleted by then; None where pods are not known."""
+    """Whether most of these failures met pods that had been deleted by then; None if no pod is known."""
     pods = result.pods[["replication", "pod", "deleted_s"]]
     met = failures.merge(pods, on=["replication", "pod"])
     return None if not len(met) else bool((met["deleted_s"] <= met["arrival_s"]).mean() > 0.5)
@@ -158,8 +163,8 @@ def help_for(
         if stages.keys() == {"resolver"}:
             return "re-resolve on failure or with a short period: none was ready when the name was looked up"
         return (
-            "keep an old pod until a new one is programmed: maxUnavailable: 0, minReadySeconds, more replicas; "
-            "and readiness that all pods do not lose at once"
+            "keep an old pod until a new one is programmed: maxUnavailable: 0, minReadySeconds, more "
+            "replicas; and readiness that all pods do not lose at once"
         )
     if cause == "node_lost" and via in _NODE_LOST:
         return _NODE_LOST[via]

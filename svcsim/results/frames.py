@@ -92,12 +92,12 @@ def _join(chunks: list[Int64]) -> Int64:
     return np.concatenate([*chunks, np.empty(0, dtype=np.int64)])
 
 
-def _counted(outcomes: Int64, retries: Int64) -> dict[str, Any]:
-    """Columns that count requests; outcomes int64 (n, n_outcomes), retries int64 (n,)."""
+def _counted(outcomes: Int64, retries: Int64, reused: Int64) -> dict[str, Any]:
+    """Columns that count requests; outcomes int64 (n, n_outcomes), retries and reused int64 (n,)."""
     started = outcomes.sum(axis=1) - outcomes[:, _NOT_COUNTED].sum(axis=1)
     failed = outcomes.sum(axis=1) - outcomes[:, _NOT_FAILED].sum(axis=1)
     attempts = started + retries
-    columns = {"requests": started, "attempts": attempts, "connections_opened": attempts}
+    columns = {"requests": started, "attempts": attempts, "connections_opened": attempts - reused}
     columns |= {name: outcomes[:, k] for k, name in enumerate(OUTCOMES)}
     fraction = np.divide(failed, started, out=np.full(len(failed), np.nan), where=started > 0)
     return {**columns, "failed": failed, "failed_fraction": fraction}
@@ -106,9 +106,10 @@ def _counted(outcomes: Int64, retries: Int64) -> dict[str, Any]:
 def _summary(collector: Collector, outcomes: Int64, parts: list[Part]) -> pd.DataFrame:
     """A row to a client; outcomes int64 (n_replications, n_clients, n_outcomes)."""
     retries = np.stack([part.retries for part in parts])
-    columns = _counted(outcomes.sum(axis=0), retries.sum(axis=0))
+    reused = np.stack([part.reused for part in parts])
+    columns = _counted(outcomes.sum(axis=0), retries.sum(axis=0), reused.sum(axis=0))
     n, n_clients, _ = outcomes.shape
-    each = [_counted(outcomes[:, k], retries[:, k]) for k in range(n_clients)]
+    each = [_counted(outcomes[:, k], retries[:, k], reused[:, k]) for k in range(n_clients)]
     failed = [one["failed"].astype(np.float64) for one in each]
     started = [one["requests"].astype(np.float64) for one in each]
     ratio = [ratio_interval(f, s) for f, s in zip(failed, started, strict=True)]
@@ -148,6 +149,7 @@ def _replications(collector: Collector, outcomes: Int64, parts: list[Part]) -> p
             **_counted(
                 outcomes.transpose(1, 0, 2).reshape(n * n_clients, n_outcomes),
                 np.stack([part.retries for part in parts], axis=1).ravel(),
+                np.stack([part.reused for part in parts], axis=1).ravel(),
             ),
             "failed_fraction_low": np.nan,
             "failed_fraction_high": np.nan,

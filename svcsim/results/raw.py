@@ -21,7 +21,8 @@ class Replication:
 
     counts: int64 (n_clients, n_outcomes, n_causes), outcome OPEN for what was not settled at the end.
     histogram: int64 (n_clients, HIST_BINS), latencies of OK requests, 64 bins to an octave of nanoseconds.
-    retries: int64 (n_clients,), attempts beyond the first of a request.
+    retries, reused: int64 (n_clients,), attempts beyond the first of a request, and attempts on a connection
+    that was there.
     load: int32 (n_servers, seconds), connections accepted.
     failures: RECORD_DTYPE, every request that ended in anything but OK (NOT_SENT and OPEN included), sorted
     by (client, request). requests: all of them, or None if they were not kept.
@@ -34,6 +35,7 @@ class Replication:
     counts: npt.NDArray[np.int64]
     histogram: npt.NDArray[np.int64]
     retries: npt.NDArray[np.int64]
+    reused: npt.NDArray[np.int64]
     load: npt.NDArray[np.int32]
     failures: npt.NDArray[Any]
     requests: npt.NDArray[Any] | None

@@ -249,6 +249,7 @@ _ROWS: Final = (
         "assumed",
         "whoever sets the pod's readiness gates does so at once",
     ),
+    Default("workloads.keepAlive", None, "duration", "assumed", "a server that closes no idle connection"),
     Default("clients.arrivals", "poisson", "kind", "assumed", "many independent users"),
     Default("clients.resolve", "once", "kind", "assumed", "with via: pod-ip; a headless client's is the TTL"),
     Default("clients.pick", "random", "kind", "assumed", "with via: headless; answers are shuffled"),
@@ -267,6 +268,13 @@ _ROWS: Final = (
     Default("clients.retry.jitter", True, "truth", "measured", "Envoy's fully jittered back-off"),
     Default("clients.retry.excludeTried", False, "truth", "assumed", "true in an ingress: its next upstream"),
     Default("clients.retry.budget.burst", 10, "retries", "assumed", "where a budget's share is given"),
+    Default(
+        "clients.keepAlive.idle", "90s", "duration", "assumed", "Go's IdleConnTimeout; where it is asked for"
+    ),
+    Default(
+        "clients.keepAlive.maxIdle", 2, "connections", "assumed", "Go's MaxIdleConnsPerHost, of a source"
+    ),
+    Default("clients.keepAlive.hears", "1ms", "duration", "assumed", "a one-way delay inside a cluster"),
     Default("clients.entry", "any", "kind", "assumed", "with via: node-port: every node is somebody's"),
     Default(
         "clients.timeout.connect", "1s", "duration", "assumed", "common in HTTP clients inside a cluster"

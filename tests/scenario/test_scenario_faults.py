@@ -56,6 +56,8 @@ ZERO_IS_FINE = {
     ("cluster", "endpointSlice", "batchPeriod"),
     ("cluster", "dns", "cache"),
     ("clients", 2, "retry"),
+    ("clients", 2, "keepAlive", "ageJitter"),
+    ("clients", 2, "keepAlive", "hears"),
     ("clients", 2, "retry", "times"),
     ("clients", 2, "retry", "backoff"),
     ("clients", 2, "retry", "budget", "share"),
@@ -75,6 +77,8 @@ TRUTHS = {
     ("cluster", "nodes", 0, "unschedulable"),
     ("clients", 0, "hostNetwork"),
     ("clients", 2, "retry", "jitter"),
+    ("clients", 2, "keepAlive"),
+    ("clients", 3, "channel"),
     ("clients", 2, "retry", "excludeTried"),
     ("workloads", "deployment/web", "probe", "competes"),
 }

@@ -102,6 +102,7 @@ OTHER: dict[Any, Any] = {
     "pick": "first",
     "balance": "random",
     "share": "30%",
+    "ageJitter": "30%",
     "maxBackoff": "9s",
     "entry": "n2",
 }

@@ -150,6 +150,7 @@ COMPLETE: dict[str, Any] = {
             "preStop": "4s",
             "cpu": {"idle": "20m", "busy": 1, "startup": "500m"},
             "age": "1h",
+            "keepAlive": "75s",
             "readinessGate": {"exponential": {"mean": "3s"}},
             "probe": {"time": "20ms", "competes": True},
         },
@@ -176,6 +177,14 @@ COMPLETE: dict[str, Any] = {
             "via": "ingress",
             "rate": 100,
             "balance": "least-request",
+            "keepAlive": {
+                "idle": "60s",
+                "maxIdle": 4,
+                "maxAge": "5m",
+                "ageJitter": "20%",
+                "maxRequests": 1000,
+                "hears": "2ms",
+            },
             "eject": {"after": 3, "for": "10s"},
             "retry": {
                 "times": 2,
@@ -187,7 +196,14 @@ COMPLETE: dict[str, Any] = {
                 "budget": {"share": "20%", "burst": 5},
             },
         },
-        {"name": "dns", "to": "svc/web-headless", "via": "headless", "rate": 100, "pick": "rotate"},
+        {
+            "name": "dns",
+            "to": "svc/web-headless",
+            "via": "headless",
+            "rate": 100,
+            "pick": "rotate",
+            "channel": True,
+        },
         {
             "name": "outside",
             "to": "svc/names",

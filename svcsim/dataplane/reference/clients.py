@@ -14,6 +14,7 @@ from svcsim.dataplane.contract import (
     ON_SERVERS_NODE,
     Cause,
     ClientPlan,
+    Keeps,
     OnEmpty,
     Outcome,
     Rank,
@@ -23,6 +24,7 @@ from svcsim.dataplane.contract import (
 )
 from svcsim.dataplane.draws import ClientDraws
 from svcsim.dataplane.reference.beliefs import NO_VERSION, Beliefs, pick
+from svcsim.dataplane.reference.connections import Connection
 from svcsim.dataplane.reference.nodes import Nodes, arrives_again
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.servers import Accepted, Answer, Ended, Servers, Silent
@@ -50,6 +52,7 @@ class Request:
     attempts: int = 0
     attempt_ns: int = -1
     tried: list[int] = field(default_factory=list)
+    connection: Connection | None = None
     entry: int = -1
     observer: int = -1
     version: int = NO_VERSION
@@ -71,6 +74,7 @@ class Request:
         self.version, self.server = NO_VERSION, NO_SERVER
         self.syns = 0
         self.connected_ns = self.start_ns = -1
+        self.connection = None
 
     def record(self) -> tuple[int, ...]:
         """The row of `contract.RECORD_DTYPE`."""
@@ -117,6 +121,7 @@ class Client:
         self.vanished_after_ns = vanished_after_ns
         self.sources = [Source(env, beliefs, number, plan, k) for k in range(plan.n_sources)]
         self.requests: list[Request] = []
+        self.reused = 0
         self.accepted: Counter[tuple[int, int]] = Counter()
         self._pinned = plan.reach in (Reach.PINNED, Reach.HELD)
         self._stale = Cause.STALE_RESOLVER if self._pinned else Cause.STALE_ENDPOINT
@@ -169,6 +174,8 @@ class Client:
             yield self._at(end_ns, Rank.COMPLETION, r)
             if looks_again and self._held(r) == held:
                 r.source.resolve()
+            if r.connection is not None:
+                r.source.connections.booked(r.connection, ended.outcome, end_ns)
             if r.server != NO_SERVER:
                 r.source.router.ended(r.server, ended.outcome, end_ns)
             wait_ns = self._retry_after(r, ended.outcome)
@@ -201,13 +208,57 @@ class Client:
                 return _CLIENT_GONE
 
     def _attempt(self, r: Request) -> Generator[Event, Any, Ended]:
-        """One attempt, from its first SYN to its end."""
-        answer = _CLIENT_GONE if self.nodes.down(r.source.node) else self._send_syn(r)
+        """One attempt, from its first SYN, or its request on a connection, to its end."""
+        if self.nodes.down(r.source.node):
+            return _CLIENT_GONE
+        if self.plan.keeps is not Keeps.FRESH:
+            r.connection = r.source.connections.take(self.env.now_ns, self.nodes.power(r.source.node))
+            if r.connection is not None:
+                return (yield from self._on_connection(r, r.connection))
+        answer = self._send_syn(r)
         if isinstance(answer, Silent):
             answer = yield from self._retransmit(r, answer)
         if isinstance(answer, Accepted):
+            if self.plan.keeps is not Keeps.FRESH:
+                r.connection = r.source.connections.opened(
+                    r.server,
+                    self.servers[r.server],
+                    r.entry,
+                    r.request,
+                    r.attempts - 1,
+                    self.env.now_ns,
+                    (self.nodes.power(r.source.node), self.nodes.power(r.entry)),
+                )
             answer = yield from self._be_served(r, answer)
         return answer
+
+    def _on_connection(self, r: Request, connection: Connection) -> Generator[Event, Any, Ended]:
+        """An attempt on a connection that the source has (R25)."""
+        self.reused += 1
+        r.server, r.entry = connection.server, connection.entry
+        r.source.router.open[r.server] += 1
+        if r.source.connections.broken(connection, self.env.now_ns):
+            return Ended(Outcome.RESET, Cause.KEPT_CLOSED)
+        server = self.servers[r.server]
+        unheard = self._link_lost(r) or self.nodes.power(r.entry) != connection.power[1]
+        answer = Silent(Cause.NODE_LOST) if unheard else server.request(r.service_ns[server.group])
+        match answer:
+            case Accepted():
+                return (yield from self._be_served(r, answer))
+            case Ended():
+                return answer
+            case Silent():
+                return (yield from self._unheard(r, answer))
+
+    def _unheard(self, r: Request, silent: Silent) -> Generator[Event, Any, Ended]:
+        """Nobody answers on an open connection: the request deadline ends it (R25)."""
+        deadline = self._at(r.attempt_ns + int(self.plan.request_timeout_ns), Rank.DEADLINE, r)
+        while True:
+            fired = yield self.env.any_of([deadline, self.nodes.change])
+            if deadline in fired:
+                return Ended(Outcome.REQUEST_TIMEOUT, silent.cause)
+            if self._client_gone(r):
+                return _CLIENT_GONE
 
     def _held(self, r: Request) -> int:
         """What the source of a pinned client holds: a server, or a version (R12)."""

@@ -80,6 +80,10 @@ class ReferenceEngine:
         """Accepted connections of clients by (server, second of connected_ns)."""
         return dict(sum((client.accepted for client in self.clients), Counter()))
 
+    def reused(self) -> list[int]:
+        """Attempts on a connection that was there, by client."""
+        return [client.reused for client in self.clients]
+
     def retries(self) -> list[int]:
         """Attempts beyond the first of a request, by client."""
         return [sum(r.attempts - 1 for r in client.requests) for client in self.clients]

@@ -84,6 +84,7 @@ class Server:
         self.state = ServerState.UNBORN
         self.node = -1
         self.power = 0
+        self.closed_ns = -1
         self.accepted_clients = 0
         self.cut = env.event()
         self._free = [0] * plan.workers
@@ -92,7 +93,12 @@ class Server:
         self._done_ns = 0
 
     def happen(self, kind: TruthKind) -> None:
-        """A row of the truth (R11); CUT frees the workers and empties the queue (R14)."""
+        """A row of the truth (R11); CUT frees the workers and empties the queue (R14).
+
+        CLOSE and CUT close connections (R25): `closed_ns`.
+        """
+        if kind in (TruthKind.CLOSE, TruthKind.CUT):
+            self.closed_ns = self.env.now_ns
         match kind:
             case TruthKind.ADDRESS:
                 self.state = ServerState.STARTING
@@ -135,6 +141,12 @@ class Server:
                 return Ended(Outcome.MISDELIVERED, Cause.IP_REUSED)
             case ServerState.VANISHED | ServerState.UNBORN:
                 return Silent(stale, vanished=True)
+
+    def request(self, service_ns: int) -> Answer:
+        """What a request on a connection that is open meets now (R25)."""
+        if self.state is not ServerState.LISTENING:
+            return Silent(Cause.NODE_LOST)
+        return self._accept(service_ns)
 
     def _accept(self, service_ns: int) -> Answer:
         """FIFO over the workers, waiting places limited (R13)."""

@@ -6,6 +6,7 @@ from simpy.events import ProcessGenerator
 
 from svcsim.dataplane.contract import ICMP_BURST_NS, ICMP_COST_NS, ClientPlan, Rank, Resolve
 from svcsim.dataplane.reference.beliefs import NO_VERSION, Beliefs, pick
+from svcsim.dataplane.reference.connections import Connections
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.routers import Router
 from svcsim.rng import u32_at
@@ -53,6 +54,7 @@ class Source:
         self.view = int(plan.views[number])
         self.icmp = IcmpBucket()
         self.router = Router(plan, number)
+        self.connections = Connections(plan)
         self.held = NO_SERVER
         self.held_version = NO_VERSION
         self._first = 0

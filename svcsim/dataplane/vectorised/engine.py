@@ -67,6 +67,7 @@ class VectorisedEngine:
         self._until = 0
         self._unanswered: list[links.Unanswered] = []
         self._nodes = np.zeros(plan.n_nodes, dtype=np.int8)
+        self._power = np.zeros(plan.n_nodes, dtype=np.int64)
         self._sources = [d.slots(slot) for d in draws]
         self._records: list[Records] = []
         self._on_records = on_records or self._records.append
@@ -76,6 +77,12 @@ class VectorisedEngine:
         self._server_views: list[tuple[int, ...]] = []
         self._cl, self._pairs = _clients(plan, draws)
         self._rt = self._routers(0, None)
+        sources = int(self._cl.source_at[-1])
+        table = np.zeros((64, kernel.CONNECTION_COLUMNS), dtype=np.int64)
+        table[:, kernel.C_NEXT] = np.append(np.arange(1, 64), -1)
+        self._kept = state.Kept(
+            table, np.full(sources, -1, dtype=np.int64), np.zeros(sources, dtype=np.int64)
+        )
         self._sl = self._slots(slot, draws)
         self._sv = self._servers(0, None)
         self._versions_at = np.zeros(1, dtype=np.int64)
@@ -99,6 +106,7 @@ class VectorisedEngine:
             np.zeros((1 << 14, state.OUT_COLUMNS), dtype=np.int64),
             np.zeros((n_clients, state.N_OUTCOMES, state.N_CAUSES), dtype=np.int64),
             np.zeros((n_clients, state.HIST_BINS), dtype=np.int64),
+            np.zeros(n_clients, dtype=np.int64),
             np.zeros(n_clients, dtype=np.int64),
             np.zeros((0, self._seconds), dtype=np.int32),
             np.array([keep], dtype=np.int64),
@@ -135,6 +143,7 @@ class VectorisedEngine:
                 self._sv,
                 self._cl,
                 self._rt,
+                self._kept,
                 self._sl,
                 rows,
                 self._ev,
@@ -153,6 +162,7 @@ class VectorisedEngine:
         self._nodes[node] = now
         self._scalars[state.NODES_AWAY] = links.away(self._nodes)
         if now == int(NodeState.DOWN):
+            self._power[node] += 1
             self._clients_gone(node, at_ns)
             for server in links.servers_with_power_lost(self._sv, self._n_servers, node).tolist():
                 kernel.forget_work(self._sv, server)
@@ -326,6 +336,12 @@ class VectorisedEngine:
         return retries
 
     @property
+    def reused(self) -> npt.NDArray[np.int64]:
+        """Attempts on a connection that was there: int64 (n_clients,)."""
+        reused: npt.NDArray[np.int64] = self._out.reused
+        return reused
+
+    @property
     def load(self) -> npt.NDArray[np.int32]:
         """Connections accepted: int32 (n_servers, seconds)."""
         load: npt.NDArray[np.int32] = self._out.load[: self._n_servers]
@@ -382,6 +398,12 @@ class VectorisedEngine:
                 self._work = self._work._replace(open=_grown(self._work.open, 2 * len(self._work.open)))
             case kernel.GROW_WAIT:
                 self._grow_wait()
+            case kernel.GROW_CONNECTIONS:
+                n = len(self._kept.table)
+                table = _grown(self._kept.table, 2 * n)
+                table[n:, kernel.C_NEXT] = np.append(np.arange(n + 1, 2 * n), -1)
+                table[int(self._scalars[state.CONNECTION_FREE]), kernel.C_NEXT] = n
+                self._kept = self._kept._replace(table=table)
             case _:
                 t, pair, version = (_grown(a, 2 * len(a)) for a in self._log)
                 self._log = (t, pair, version)
@@ -459,6 +481,9 @@ class VectorisedEngine:
             np.array([int(g.queue_full) for g in groups], dtype=np.int8),
             np.full(n, -1, dtype=np.int32),
             self._nodes,
+            np.full(n, -1, dtype=np.int64),
+            np.array([g.idle_ns for g in groups], dtype=np.int64),
+            self._power,
         )
         if old is not None:
             k = len(old.state)
@@ -473,6 +498,7 @@ class VectorisedEngine:
                 "ring_head",
                 "ring_len",
                 "node",
+                "closed",
             ):
                 getattr(new, name)[:k] = getattr(old, name)
             new = new._replace(listening=old.listening)
@@ -698,6 +724,14 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         tokens=column([1000 * c.budget_burst for c in plans for _ in range(c.n_sources)]),
         eject_after=column([c.eject_after for c in plans]),
         eject_ns=column([c.eject_ns for c in plans]),
+        keeps=column([int(c.keeps) for c in plans], np.int8),
+        keep_idle=column([c.keep_idle_ns for c in plans]),
+        max_idle=column([c.max_idle for c in plans]),
+        max_age=column([c.max_age_ns for c in plans]),
+        age_jitter=column([c.age_jitter_permille for c in plans]),
+        age_key=column([c.age_key for c in plans], np.uint64),
+        max_requests=column([c.max_requests for c in plans]),
+        hears=column([c.hears_ns for c in plans]),
         law=law,
     )
     return clients, pairs

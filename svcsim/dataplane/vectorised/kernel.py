@@ -22,6 +22,7 @@ from svcsim.dataplane.contract import (
     ON_SERVERS_NODE,
     Balance,
     Cause,
+    Keeps,
     NodeState,
     OnEmpty,
     Outcome,
@@ -34,6 +35,7 @@ from svcsim.dataplane.contract import (
 )
 from svcsim.dataplane.vectorised.state import (
     BELIEF_AT,
+    CONNECTION_FREE,
     HEAP_SIZE,
     JOB_CLIENT,
     LOG_SIZE,
@@ -48,6 +50,7 @@ from svcsim.dataplane.vectorised.state import (
 
 __all__ = [
     "DONE",
+    "GROW_CONNECTIONS",
     "GROW_HEAP",
     "GROW_LOG",
     "GROW_OPEN",
@@ -57,7 +60,7 @@ __all__ = [
     "run_window",
 ]
 
-DONE, NEED_SLOT, NEED_OUTPUT, GROW_HEAP, GROW_WAIT, GROW_OPEN, GROW_LOG = range(7)
+DONE, NEED_SLOT, NEED_OUTPUT, GROW_HEAP, GROW_WAIT, GROW_OPEN, GROW_LOG, GROW_CONNECTIONS = range(8)
 
 NEVER = np.int64(1 << 62)
 ICMP_COST = np.int64(1_000_000_000)
@@ -105,7 +108,7 @@ _C_NONE, _C_STALE, _C_RESOLVER, _C_NOT_PROGRAMMED, _C_NO_ENDPOINT, _C_EARLY = (
     int(Cause.NO_ENDPOINT),
     int(Cause.READY_BEFORE_LISTENING),
 )
-_C_CUT, _C_OVERLOAD, _C_SLOW, _C_REUSED, _C_NOT_ROUTED, _C_NODE, _C_DROP = (
+_C_CUT, _C_OVERLOAD, _C_SLOW, _C_REUSED, _C_NOT_ROUTED, _C_NODE, _C_DROP, _C_KEPT = (
     int(Cause.IN_FLIGHT_CUT),
     int(Cause.OVERLOAD),
     int(Cause.SLOW_SERVICE),
@@ -113,7 +116,9 @@ _C_CUT, _C_OVERLOAD, _C_SLOW, _C_REUSED, _C_NOT_ROUTED, _C_NODE, _C_DROP = (
     int(Cause.NOT_ROUTED),
     int(Cause.NODE_LOST),
     int(Cause.POLICY_DROP),
+    int(Cause.KEPT_CLOSED),
 )
+_FRESH, _KEPT, _CHANNEL = int(Keeps.FRESH), int(Keeps.KEPT), int(Keeps.CHANNEL)
 _UP, _DOWN = int(NodeState.UP), int(NodeState.DOWN)
 _R_NONE, _R_PINNED, _R_HELD = int(Reach.NONE), int(Reach.PINNED), int(Reach.HELD)
 _E_REJECT, _E_NO_ADDRESS, _E_SILENT = int(OnEmpty.REJECT), int(OnEmpty.NO_ADDRESS), int(OnEmpty.SILENT)
@@ -123,7 +128,7 @@ _ONCE, _EVERY, _ON_FAILURE = int(Resolve.ONCE), int(Resolve.EVERY), int(Resolve.
 _FULL_REJECT = int(QueueFull.REJECT)
 
 # kinds of heap events
-K_WAIT, _K_RESOLVE, _K_JOB, _K_BOOK, K_RETRY = range(5)
+K_WAIT, _K_RESOLVE, _K_JOB, _K_BOOK, K_RETRY, K_UNHEARD = range(6)
 
 # states of a row of the wait table: a booked request keeps its row until it ends (R22)
 CONNECTING, ACCEPTED, ENDED, WAITING = range(4)
@@ -151,8 +156,10 @@ CONNECTING, ACCEPTED, ENDED, WAITING = range(4)
     W_START,
     W_OUTCOME,
     W_TRIED,
-) = range(21)
-WAIT_COLUMNS = 21
+    W_CONNECTION,
+    W_HELD,
+) = range(23)
+WAIT_COLUMNS = 23
 
 # columns of the open table
 (
@@ -175,6 +182,22 @@ WAIT_COLUMNS = 21
     O_WAIT,
 ) = range(17)
 OPEN_COLUMNS = 17
+
+# columns of the table of connections (R25); C_NEXT is the next older of a stack, or the free list's link;
+# C_HOLDERS: attempts on it, and one more while it is in a source's stack or its channel
+(
+    C_SERVER,
+    C_ENTRY,
+    C_OPENED,
+    C_ENDS,
+    C_USED,
+    C_ATTEMPTS,
+    C_POWER,
+    C_ENTRY_POWER,
+    C_HOLDERS,
+    C_NEXT,
+) = range(10)
+CONNECTION_COLUMNS = 10
 
 # columns of the job table
 J_SERVER, J_AT, J_SERVICE, J_TIMEOUT, J_OUTCOME, J_END, J_DUE = range(7)
@@ -726,6 +749,40 @@ def _opens(cl: Any, rt: Any, flat: Any, server: Any) -> None:
 
 
 @compiled
+def _accept(
+    until: Any,
+    sc: Any,
+    sv: Any,
+    cl: Any,
+    kept: Any,
+    ev: Any,
+    work: Any,
+    out: Any,
+    w: Any,
+    t: Any,
+    start: Any,
+    service: Any,
+) -> None:
+    """The attempt of the request `w` was accepted at t."""
+    row = work.wait[w]
+    client = row[W_CLIENT]
+    row[W_CONNECTED] = t
+    row[W_START] = start
+    if cl.keeps[client] != _FRESH and row[W_CONNECTION] < 0:
+        _connected(sc, sv, cl, kept, row, t)
+    record = out.scratch
+    _describe(record, row)
+    record[O_END] = start + service
+    record[O_DEADLINE] = row[W_BEGAN] + cl.request_timeout[client]
+    if cl.booked[client] == 1:
+        row[W_STATE] = ACCEPTED
+        record[O_WAIT] = w
+    else:
+        free_row(sc, work, w)
+    _accepted(until, sc, sv, cl, ev, work, out)
+
+
+@compiled
 def _syn(
     until: Any,
     vanished_after: Any,
@@ -733,6 +790,7 @@ def _syn(
     sv: Any,
     cl: Any,
     rt: Any,
+    kept: Any,
     rows: Any,
     ev: Any,
     work: Any,
@@ -834,18 +892,7 @@ def _syn(
             service = work.wait_service[w, cl.law[client, sv.group[server]]]
             start = _place(sv, server, t, service)
             if start >= 0:
-                row[W_CONNECTED] = t
-                row[W_START] = start
-                record = out.scratch
-                _describe(record, row)
-                record[O_END] = start + service
-                record[O_DEADLINE] = row[W_BEGAN] + cl.request_timeout[client]
-                if cl.booked[client] == 1:
-                    row[W_STATE] = ACCEPTED
-                    record[O_WAIT] = w
-                else:
-                    free_row(sc, work, w)
-                _accepted(until, sc, sv, cl, ev, work, out)
+                _accept(until, sc, sv, cl, kept, ev, work, out, w, t, start, service)
                 return
             cause = _C_OVERLOAD
             if sv.full[sv.group[server]] == _FULL_REJECT:
@@ -879,7 +926,19 @@ def _look_again(cl: Any, rows: Any, client: Any, source: Any, held: Any) -> None
 
 
 @compiled
-def _book(sc: Any, cl: Any, rt: Any, rows: Any, ev: Any, work: Any, out: Any, w: Any, t: Any) -> None:
+def _book(
+    sc: Any,
+    sv: Any,
+    cl: Any,
+    rt: Any,
+    kept: Any,
+    rows: Any,
+    ev: Any,
+    work: Any,
+    out: Any,
+    w: Any,
+    t: Any,
+) -> None:
     """R22: the attempt of the request `w` has ended at t: what follows from it."""
     row = work.wait[w]
     client = row[W_CLIENT]
@@ -890,8 +949,10 @@ def _book(sc: Any, cl: Any, rt: Any, rows: Any, ev: Any, work: Any, out: Any, w:
         and cl.resolve[client] == _ON_FAILURE
         and cl.reach[client] >= _R_PINNED
     ):
-        held = row[W_SERVER] if cl.reach[client] == _R_PINNED else row[W_VERSION]
-        _look_again(cl, rows, client, row[W_SOURCE], held)
+        _look_again(cl, rows, client, row[W_SOURCE], row[W_HELD])
+    if row[W_CONNECTION] >= 0:
+        _connection_booked(sc, sv, cl, kept, client, flat, row[W_CONNECTION], outcome, t)
+        row[W_CONNECTION] = -1
     if row[W_SERVER] >= 0 and cl.router_row[flat] >= 0:
         _booked_at_router(cl, rt, client, cl.router_row[flat], row[W_SERVER], outcome, t)
     wait = _retry_after(cl, row, flat, outcome)
@@ -933,6 +994,201 @@ def _blank(row: Any) -> None:
     row[W_VERSION] = -1
     row[W_CONNECTED] = -1
     row[W_START] = -1
+    row[W_CONNECTION] = -1
+
+
+@compiled
+def _let_go(sc: Any, kept: Any, c: Any) -> None:
+    """One holder less of a connection."""
+    kept.table[c, C_HOLDERS] -= 1
+    if kept.table[c, C_HOLDERS] == 0:
+        kept.table[c, C_NEXT] = sc[CONNECTION_FREE]
+        sc[CONNECTION_FREE] = c
+
+
+@compiled
+def _over(sv: Any, cl: Any, kept: Any, client: Any, c: Any, t: Any) -> Any:
+    """R25: whether the source knows at t that a connection is over (its own node's power apart)."""
+    row = kept.table[c]
+    if row[C_ENDS] <= t or row[C_ATTEMPTS] >= cl.max_requests[client]:
+        return True
+    server = row[C_SERVER]
+    if cl.keeps[client] == _KEPT and row[C_USED] + cl.keep_idle[client] <= t:
+        return True
+    if sv.closed[server] >= row[C_OPENED]:
+        return sv.closed[server] + cl.hears[client] <= t
+    if cl.keeps[client] == _KEPT:
+        return row[C_USED] + sv.idle[sv.group[server]] + cl.hears[client] <= t
+    return False
+
+
+@compiled
+def _power(sv: Any, node: Any) -> Any:
+    return sv.power[node] if node >= 0 else 0
+
+
+@compiled
+def _take(sc: Any, sv: Any, cl: Any, kept: Any, client: Any, flat: Any, t: Any) -> Any:
+    """R25: the connection for an attempt, -1 if it must open one."""
+    while kept.top[flat] >= 0:
+        c = kept.top[flat]
+        row = kept.table[c]
+        gone = row[C_POWER] != _power(sv, cl.node[flat]) or _over(sv, cl, kept, client, c, t)
+        if gone or cl.keeps[client] == _KEPT:
+            kept.top[flat] = row[C_NEXT]
+            kept.size[flat] -= 1
+            if gone:
+                _let_go(sc, kept, c)
+                continue
+        else:
+            row[C_HOLDERS] += 1
+        row[C_ATTEMPTS] += 1
+        return np.int64(c)
+    return np.int64(-1)
+
+
+@compiled
+def _connected(sc: Any, sv: Any, cl: Any, kept: Any, waiting: Any, t: Any) -> None:
+    """R25: an attempt's own connection was accepted; the caller has seen to room."""
+    client = waiting[W_CLIENT]
+    flat = cl.source_at[client] + waiting[W_SOURCE]
+    c = sc[CONNECTION_FREE]
+    row = kept.table[c]
+    sc[CONNECTION_FREE] = row[C_NEXT]
+    waiting[W_CONNECTION] = c
+    age = cl.max_age[client]
+    if cl.age_jitter[client] > 0:
+        most = np.uint64(age * cl.age_jitter[client] // 1000)
+        u = u32_at(cl.age_key[client], waiting[W_REQUEST], waiting[W_ATTEMPTS] - 1, 0)
+        age -= np.int64((most >> np.uint64(32)) * u + (((most & LOW) * u) >> np.uint64(32)))
+    row[C_SERVER] = waiting[W_SERVER]
+    row[C_ENTRY] = waiting[W_ENTRY]
+    row[C_OPENED] = t
+    row[C_ENDS] = t + age
+    row[C_USED] = t
+    row[C_ATTEMPTS] = 1
+    row[C_POWER] = _power(sv, cl.node[flat])
+    row[C_ENTRY_POWER] = _power(sv, waiting[W_ENTRY])
+    row[C_HOLDERS] = 1
+    row[C_NEXT] = -1
+    if cl.keeps[client] == _CHANNEL:
+        if kept.top[flat] >= 0:
+            _let_go(sc, kept, kept.top[flat])
+        kept.top[flat] = c
+        kept.size[flat] = 1
+        row[C_HOLDERS] = 2
+
+
+@compiled
+def _connection_booked(
+    sc: Any, sv: Any, cl: Any, kept: Any, client: Any, flat: Any, c: Any, outcome: Any, t: Any
+) -> None:
+    """R25: an attempt on a connection has ended."""
+    row = kept.table[c]
+    row[C_USED] = t
+    survives = outcome in (_OK, _REJECTED)
+    if cl.keeps[client] == _CHANNEL:
+        if not survives and kept.top[flat] == c:
+            kept.top[flat] = -1
+            kept.size[flat] = 0
+            _let_go(sc, kept, c)
+        _let_go(sc, kept, c)
+        return
+    if not survives or _over(sv, cl, kept, client, c, t):
+        _let_go(sc, kept, c)
+        return
+    if kept.size[flat] >= cl.max_idle[client]:
+        _rid_of_what_is_over(sc, sv, cl, kept, client, flat, t)
+    if kept.size[flat] < cl.max_idle[client]:
+        row[C_NEXT] = kept.top[flat]
+        kept.top[flat] = c
+        kept.size[flat] += 1
+    else:
+        _let_go(sc, kept, c)
+
+
+@compiled
+def _rid_of_what_is_over(sc: Any, sv: Any, cl: Any, kept: Any, client: Any, flat: Any, t: Any) -> None:
+    """Take out of a stack what its source knows to be over."""
+    newer = np.int64(-1)
+    c = np.int64(kept.top[flat])
+    while c >= 0:
+        older = np.int64(kept.table[c, C_NEXT])
+        if _over(sv, cl, kept, client, c, t):
+            if newer >= 0:
+                kept.table[newer, C_NEXT] = older
+            else:
+                kept.top[flat] = older
+            kept.size[flat] -= 1
+            _let_go(sc, kept, c)
+        else:
+            newer = c
+        c = older
+
+
+@compiled
+def _attempt(
+    until: Any,
+    vanished_after: Any,
+    sc: Any,
+    sv: Any,
+    cl: Any,
+    rt: Any,
+    kept: Any,
+    rows: Any,
+    ev: Any,
+    work: Any,
+    out: Any,
+    w: Any,
+    t: Any,
+    u: Any,
+) -> None:
+    """An attempt begins: on a connection that its source keeps (R25), or with a SYN."""
+    row = work.wait[w]
+    client = row[W_CLIENT]
+    flat = cl.source_at[client] + row[W_SOURCE]
+    c = np.int64(-1)
+    row[W_HELD] = cl.target[flat] if cl.reach[client] == _R_PINNED else cl.held[flat]
+    if cl.keeps[client] != _FRESH and not (sc[NODES_AWAY] > 0 and client_gone(sv, cl, flat)):
+        c = _take(sc, sv, cl, kept, client, flat, t)
+    if c < 0:
+        _syn(until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out, w, t, u)
+        return
+    connection = kept.table[c]
+    server = connection[C_SERVER]
+    group = sv.group[server]
+    entry = connection[C_ENTRY]
+    out.reused[client] += 1
+    row[W_CONNECTION] = c
+    row[W_SERVER] = server
+    row[W_ENTRY] = entry
+    row[W_STICKY] = 1
+    _opens(cl, rt, flat, server)
+    broken = sv.closed[server] >= connection[C_OPENED] or (
+        cl.keeps[client] == _KEPT and t + cl.hears[client] >= connection[C_USED] + sv.idle[group]
+    )
+    if broken:
+        give_up(sc, cl, ev, work, out, w, t, _RESET, _C_KEPT)
+        return
+    row[W_CAUSE] = _C_NODE
+    unheard = (
+        (sc[NODES_AWAY] > 0 and link_lost(sv, cl, flat, entry, server))
+        or _power(sv, entry) != connection[C_ENTRY_POWER]
+        or sv.state[server] != _LISTENING
+    )
+    if not unheard:
+        service = work.wait_service[w, cl.law[client, group]]
+        start = _place(sv, server, t, service)
+        if start >= 0:
+            _accept(until, sc, sv, cl, kept, ev, work, out, w, t, start, service)
+            return
+        if sv.full[group] == _FULL_REJECT:
+            give_up(sc, cl, ev, work, out, w, t, _REJECTED, _C_OVERLOAD)
+            return
+        row[W_CAUSE] = _C_OVERLOAD
+    if cl.request_timeout[client] < NEVER:
+        deadline = row[W_BEGAN] + cl.request_timeout[client]
+        push(sc, ev, deadline, _DEADLINE, client, row[W_REQUEST], K_UNHEARD, w, 0)
 
 
 @compiled
@@ -943,6 +1199,7 @@ def _heap_event(
     sv: Any,
     cl: Any,
     rt: Any,
+    kept: Any,
     rows: Any,
     ev: Any,
     work: Any,
@@ -960,12 +1217,14 @@ def _heap_event(
     if kind == _K_RESOLVE:
         _look_again(cl, rows, client, a, b)
     elif kind == _K_BOOK:
-        _book(sc, cl, rt, rows, ev, work, out, a, t)
+        _book(sc, sv, cl, rt, kept, rows, ev, work, out, a, t)
+    elif kind == K_UNHEARD:
+        give_up(sc, cl, ev, work, out, a, t, _REQUEST_TIMEOUT, work.wait[a, W_CAUSE])
     elif kind == K_RETRY:
         _begin_attempt(sc, cl, rows, work, out, a, t)
         row = work.wait[a]
-        _syn(
-            until, vanished_after, sc, sv, cl, rt, rows, ev, work, out, a, t,
+        _attempt(
+            until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out, a, t,
             u32_at(cl.repick_key[client], request, 0, row[W_ATTEMPTS] - 1),
         )  # fmt: skip
     elif kind == _K_JOB:
@@ -973,7 +1232,7 @@ def _heap_event(
     elif rank == _SYN:
         row = work.wait[a]
         _syn(
-            until, vanished_after, sc, sv, cl, rt, rows, ev, work, out, a, t,
+            until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out, a, t,
             u32_at(cl.repick_key[client], request, row[W_SYNS], row[W_ATTEMPTS] - 1),
         )  # fmt: skip
     else:
@@ -1066,6 +1325,8 @@ def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
     kind = rows.truth_kind[k]
     was = sv.state[server]
     now = was
+    if kind in (_CLOSE, _CUT):
+        sv.closed[server] = rows.truth_t[k]
     if kind == _ADDRESS:
         now = _STARTING
     elif kind == _LISTEN:
@@ -1118,6 +1379,7 @@ def run_window(
     sv: Any,
     cl: Any,
     rt: Any,
+    kept: Any,
     sl: Any,
     rows: Any,
     ev: Any,
@@ -1181,6 +1443,8 @@ def run_window(
             return NEED_OUTPUT, 0
         if work.wait[sc[WAIT_FREE], W_NEXT] < 0:
             return GROW_WAIT, 0
+        if kept.table[sc[CONNECTION_FREE], C_NEXT] < 0:
+            return GROW_CONNECTIONS, 0
         if t_truth <= t_belief and t_truth <= t_heap and t_truth <= t_arrival:
             _truth_row(sc, sv, rows)
             continue
@@ -1197,11 +1461,11 @@ def run_window(
             sc[LOG_SIZE] = n_log + 1
             continue
         if t_heap < t_arrival or (t_heap == t_arrival and ev.key[0, 1] < _ARRIVAL):
-            _heap_event(until, vanished_after, sc, sv, cl, rt, rows, ev, work, out)
+            _heap_event(until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out)
             continue
         if t_heap == t_arrival and ev.key[0, 1] == _ARRIVAL and ev.key[0, 2] <= client:
             # of one client the request that tries again came before the one that arrives
-            _heap_event(until, vanished_after, sc, sv, cl, rt, rows, ev, work, out)
+            _heap_event(until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out)
             continue
         # a run of arrivals of one client, up to whatever else is next
         stop = min(t_rows, t_heap, until)
@@ -1332,12 +1596,13 @@ def run_window(
                     work.wait_service[w, k] = sl.service[client, k, i]
                 u = route & LOW
                 i += 1
-                _syn(until, vanished_after, sc, sv, cl, rt, rows, ev, work, out, w, t, u)
+                _attempt(until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out, w, t, u)
             if (
                 sc[HEAP_SIZE] > heap_room
                 or sc[OPEN_SIZE] > open_room
                 or sc[OUT_SIZE] > out_room
                 or work.wait[sc[WAIT_FREE], W_NEXT] < 0
+                or kept.table[sc[CONNECTION_FREE], C_NEXT] < 0
             ):
                 break
             if sc[HEAP_SIZE] > 0:

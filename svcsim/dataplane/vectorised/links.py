@@ -77,7 +77,8 @@ def heap_without(scalars: Int64, events: state.Events, waiting: set[int]) -> Non
     keys, whats = events.key[:n].copy(), events.what[:n].copy()
     scalars[state.HEAP_SIZE] = 0
     for key, what in zip(keys.tolist(), whats.tolist(), strict=True):
-        if what[0] not in (kernel.K_WAIT, kernel.K_RETRY) or what[1] not in waiting:
+        of_row = what[0] in (kernel.K_WAIT, kernel.K_RETRY, kernel.K_UNHEARD)
+        if not of_row or what[1] not in waiting:
             kernel.push(scalars, events, *key, *what)
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "SCALARS",
     "Clients",
     "Events",
+    "Kept",
     "Output",
     "Routers",
     "Rows",
@@ -28,7 +29,7 @@ Array = Any  # a NumPy array; kernels are typed by Numba from what they are give
 HIST_BINS = 64 * 64
 JOB_CLIENT = 1 << 31
 N_OUTCOMES = 12
-N_CAUSES = 13
+N_CAUSES = 14
 OUT_COLUMNS = 16
 
 # places in the int64 array of scalars
@@ -44,7 +45,8 @@ SCALARS = 16
     LOG_SIZE,
     WINDOW_OPENED,
     NODES_AWAY,
-) = range(10)
+    CONNECTION_FREE,
+) = range(11)
 
 
 class Servers(NamedTuple):
@@ -55,8 +57,9 @@ class Servers(NamedTuple):
     instants at which a worker is free; ring int64 (flat), starts of waiting requests; ring_at int64 (n + 1,),
     where a server's ring begins; ring_head, ring_len int32; views_at int32 (n + 1,), views int32, CSR;
     listening int32 (n_views,), servers of a view that listen now. node int32, -1 where not placed.
-    Per node: nodes int8, `NodeState`.
-    Per group: workers, queue int32; full int8.
+    closed int64: its last CLOSE or CUT row, -1 before.
+    Per node: nodes int8, `NodeState`; power int64, how often it was lost.
+    Per group: workers, queue int32; full int8; idle int64.
     """
 
     state: Array
@@ -78,6 +81,9 @@ class Servers(NamedTuple):
     full: Array
     node: Array
     nodes: Array
+    closed: Array
+    idle: Array
+    power: Array
 
 
 class Clients(NamedTuple):
@@ -150,6 +156,14 @@ class Clients(NamedTuple):
     tokens: Array
     eject_after: Array
     eject_ns: Array
+    keeps: Array
+    keep_idle: Array
+    max_idle: Array
+    max_age: Array
+    age_jitter: Array
+    age_key: Array
+    max_requests: Array
+    hears: Array
     law: Array
 
 
@@ -167,6 +181,15 @@ class Routers(NamedTuple):
     stuck: Array
     stuck_t: Array
     candidates: Array
+
+
+class Kept(NamedTuple):
+    """Connections (R25): table int64 (n, columns); top int64 per source: the newest idle one, or the channel,
+    -1 without; size int64 per source."""
+
+    table: Array
+    top: Array
+    size: Array
 
 
 class Slots(NamedTuple):
@@ -236,6 +259,7 @@ class Output(NamedTuple):
     count: Array
     hist: Array
     retries: Array
+    reused: Array
     load: Array
     keep: Array
     bits: Array

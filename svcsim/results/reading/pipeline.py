@@ -38,6 +38,7 @@ class Stage(IntEnum):
     NODE = 13
     POLICY = 14
     LOAD_BALANCER = 15
+    CONNECTION = 16
 
 
 STAGE_NAMES = (
@@ -57,6 +58,7 @@ STAGE_NAMES = (
     "node",
     "policy",
     "loadBalancer",
+    "connection",
 )
 """The stages as tables and scenario keys spell them."""
 

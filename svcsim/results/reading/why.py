@@ -35,6 +35,7 @@ for _cause, _stage in (
     (Cause.NOT_ROUTED, Stage.NETWORK),
     (Cause.NODE_LOST, Stage.NODE),
     (Cause.POLICY_DROP, Stage.POLICY),
+    (Cause.KEPT_CLOSED, Stage.CONNECTION),
 ):
     _STAGE_OF_CAUSE[_cause] = _stage
 
@@ -51,6 +52,7 @@ _RULE_OF_CAUSE = {
     Cause.NOT_ROUTED: "R6",
     Cause.NODE_LOST: "R18",
     Cause.POLICY_DROP: "R21",
+    Cause.KEPT_CLOSED: "R25",
 }
 
 

@@ -28,6 +28,7 @@ from svcsim.scenario.events import (
 from svcsim.scenario.model import (
     Client,
     Cluster,
+    KeepAlive,
     KubeProxy,
     LoadBalancer,
     Node,
@@ -176,9 +177,22 @@ def behaviour_document(behaviour: WorkloadBehaviour) -> dict[str, Any]:
         found["age"] = format_duration(behaviour.age_ns)
     if (behaviour.probe_time, behaviour.probe_competes) != (usual.probe_time, usual.probe_competes):
         found["probe"] = {"time": behaviour.probe_time.spec(), "competes": behaviour.probe_competes}
+    if behaviour.keep_alive_ns is not None:
+        found["keepAlive"] = format_duration(behaviour.keep_alive_ns)
     if behaviour.readiness_gate != default_law("workloads.readinessGate"):
         found["readinessGate"] = behaviour.readiness_gate.spec()
     return found
+
+
+def _keep_alive_document(kept: KeepAlive) -> tuple[str, dict[str, Any]]:
+    found: dict[str, Any] = {"hears": format_duration(kept.hears_ns)}
+    if kept.max_age_ns is not None:
+        found |= {"maxAge": format_duration(kept.max_age_ns), "ageJitter": kept.age_jitter}
+    if kept.max_requests is not None:
+        found["maxRequests"] = kept.max_requests
+    if kept.channel:
+        return "channel", found
+    return "keepAlive", {**found, "idle": _limit(kept.idle_ns), "maxIdle": kept.max_idle}
 
 
 def _retry_document(retry: Retry) -> dict[str, Any]:
@@ -219,6 +233,9 @@ def client_document(client: Client) -> dict[str, Any]:
         found["retry"] = _retry_document(client.retry)
     elif client.via == "ingress":
         found["retry"] = 0
+    if client.keep_alive is not None:
+        key, value = _keep_alive_document(client.keep_alive)
+        found[key] = value
     if client.eject is not None:
         found["eject"] = {"after": client.eject.after, "for": format_duration(client.eject.for_ns)}
     found["arrivals"] = client.arrivals

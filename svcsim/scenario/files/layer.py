@@ -10,6 +10,7 @@ from svcsim.scenario.model import MAX_NODES, MAX_SOURCES, MAY_BE_RETRIED, PRESET
 
 __all__ = [
     "BudgetFile",
+    "ChannelFile",
     "ClientFile",
     "ClusterFile",
     "CpuFile",
@@ -17,6 +18,7 @@ __all__ = [
     "EjectFile",
     "EndpointSliceFile",
     "EventFile",
+    "KeepAliveFile",
     "KubeProxyFile",
     "LagFile",
     "LameDuckFile",
@@ -250,6 +252,7 @@ class WorkloadFile(_File, kw_only=True, frozen=True):
     probe: ProbeFile | UnsetType = UNSET
     age: Duration | UnsetType = UNSET
     readiness_gate: Law | UnsetType = UNSET
+    keep_alive: Duration | UnsetType = UNSET
 
 
 class ResolveFile(_File, kw_only=True, frozen=True):
@@ -297,7 +300,36 @@ class EjectFile(_File, kw_only=True, frozen=True, rename={"for_": "for"}):
     for_: Duration
 
 
-class ClientFile(_File, kw_only=True, frozen=True, rename={"origin": "from", "host_network": "hostNetwork"}):
+class KeepAliveFile(_File, kw_only=True, frozen=True):
+    """How many idle connections are kept, and how long."""
+
+    idle: Duration | UnsetType = UNSET
+    max_idle: Annotated[int, Meta(ge=1, le=1_000_000)] | UnsetType = UNSET
+    max_age: Duration | UnsetType = UNSET
+    age_jitter: Annotated[str | int | float, _meta("a share such as 10%", examples=["10%"])] | UnsetType = (
+        UNSET
+    )
+    max_requests: Annotated[int, Meta(ge=1, le=10**9)] | UnsetType = UNSET
+    hears: Duration | UnsetType = UNSET
+
+
+class ChannelFile(_File, kw_only=True, frozen=True):
+    """How long the one connection of a channel lives."""
+
+    max_age: Duration | UnsetType = UNSET
+    age_jitter: Annotated[str | int | float, _meta("a share such as 10%", examples=["10%"])] | UnsetType = (
+        UNSET
+    )
+    max_requests: Annotated[int, Meta(ge=1, le=10**9)] | UnsetType = UNSET
+    hears: Duration | UnsetType = UNSET
+
+
+class ClientFile(
+    _File,
+    kw_only=True,
+    frozen=True,
+    rename={"origin": "from", "host_network": "hostNetwork", "keep_alive": "keepAlive"},
+):
     """Who connects, to what, by which way."""
 
     name: Name
@@ -318,6 +350,8 @@ class ClientFile(_File, kw_only=True, frozen=True, rename={"origin": "from", "ho
     balance: Literal["random", "round-robin", "least-request", "two-choices"] | UnsetType = UNSET
     retry: Annotated[int, Meta(ge=0, le=20)] | RetryFile | UnsetType = UNSET
     eject: EjectFile | UnsetType = UNSET
+    keep_alive: bool | KeepAliveFile | UnsetType = UNSET
+    channel: bool | ChannelFile | UnsetType = UNSET
 
 
 class EventFile(

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from svcsim.clock import parse_share
 from svcsim.scenario.defaults import default
-from svcsim.scenario.files.layer import ClientFile, ResolveFile, TimeoutFile
+from svcsim.scenario.files.layer import ChannelFile, ClientFile, KeepAliveFile, ResolveFile, TimeoutFile
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.model import (
     FROM_OUTSIDE,
@@ -20,6 +20,7 @@ from svcsim.scenario.model import (
     Client,
     Cluster,
     Eject,
+    KeepAlive,
     Resolve,
     Retry,
     Via,
@@ -140,7 +141,47 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         balance=_balance(file, via, resolve, where / "balance"),
         retry=_retry(file, via, where / "retry"),
         eject=_eject(file, via, resolve, where / "eject"),
+        keep_alive=_keep_alive(file, via, where),
     )
+
+
+def _keep_alive(file: ClientFile, via: Via, where: Where) -> KeepAlive | None:
+    """The connections that are kept, None where every attempt opens one."""
+    kept, channel = file.keep_alive, file.channel
+    asked = [
+        name
+        for name, one in (("keepAlive", kept), ("channel", channel))
+        if one is not UNSET and one is not False
+    ]
+    if not asked:
+        return None
+    here = where / asked[0]
+    if len(asked) > 1:
+        raise here.problem(f"{here} and {where / 'channel'} are two ways to keep connections; write one")
+    if via == "loopback":
+        raise here.problem(f"{here} has no meaning with via: loopback, whose callers end with the pod")
+    found = KeepAlive(channel=asked[0] == "channel")
+    written = channel if found.channel else kept
+    if isinstance(written, bool):
+        return found
+    assert isinstance(written, KeepAliveFile | ChannelFile)
+    if written.max_age is not UNSET:
+        found = replace(found, max_age_ns=positive_ns(written.max_age, here / "maxAge"))
+    if written.age_jitter is not UNSET:
+        if found.max_age_ns is None:
+            raise (here / "ageJitter").error(written.age_jitter, "needs a maxAge")
+        jitter = written.age_jitter
+        found = replace(found, age_jitter=(here / "ageJitter").read(lambda: parse_share(jitter)))
+    if written.max_requests is not UNSET:
+        found = replace(found, max_requests=written.max_requests)
+    if written.hears is not UNSET:
+        found = replace(found, hears_ns=span_ns(written.hears, here / "hears"))
+    if isinstance(written, KeepAliveFile):
+        if written.idle is not UNSET:
+            found = replace(found, idle_ns=limit_ns(written.idle, here / "idle"))
+        if written.max_idle is not UNSET:
+            found = replace(found, max_idle=written.max_idle)
+    return found
 
 
 def _watches(via: Via, resolve: Resolve | None) -> bool:

@@ -70,6 +70,8 @@ def _changes(file: WorkloadFile, where: Where) -> dict[str, Any]:
             found["probe_time"] = law(file.probe.time, where / "probe" / "time")
         if file.probe.competes is not UNSET:
             found["probe_competes"] = file.probe.competes
+    if file.keep_alive is not UNSET:
+        found["keep_alive_ns"] = positive_ns(file.keep_alive, where / "keepAlive")
     if file.readiness_gate is not UNSET:
         found["readiness_gate"] = law(file.readiness_gate, where / "readinessGate")
     return found
