@@ -17,8 +17,8 @@ Expected shape:
 - so does a strong one of a second, but not one of two: a run whose load right after the burst, retries
   included, is above the tipping load of the closed form does not come back.
 
-A request's service time is its own: one that is slow is slow at every attempt, while the closed form draws it
-anew. So more is late here than there, and half of the runs collapse at 0.66 already, where the closed form
+A request's service time is its own: one that is slow is slow at every attempt, while the closed form draws
+it anew. So more is late here than there, and half of the runs collapse at 0.66 already, where the closed form
 has 0.694. Claims leave 1% for the load before, and 10% around critical values.
 
 Run:
@@ -447,7 +447,7 @@ def show(table: pd.DataFrame, asked: Options) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the experiment; 0 if the result has the expected shape."""
-    asked = options(__file__, __doc__, arguments, quick=10, full=40)
+    asked = options(__file__, __doc__, arguments, quick=8, full=40)
     loads, lengths = (QUICK_LOADS, QUICK_LENGTHS_S) if asked.quick else (LOADS, LENGTHS_S)
     scenarios = [question(strategy, trigger) for trigger in TRIGGERS for strategy in STRATEGIES]
     scenarios += [long_burst(load) for load in loads] + [short_burst(length_s) for length_s in lengths]
