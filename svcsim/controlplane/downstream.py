@@ -246,7 +246,7 @@ class Downstream:
                 registrar.begin(timeline.listed(version))
             else:
                 registrar.register(t_ns, timeline.listed(version))
-        if self._plane.topology.slice_watchers.get(observer) == "resolver":
+        if self._caches and self._plane.topology.slice_watchers.get(observer) == "resolver":
             period = self._plane.scenario.cluster.dns.cache_ns
             for cache, phase in self._caches.get(view, ()):
                 at = t_ns if t_ns <= 0 else phase + max(-(-(t_ns - phase) // period), 0) * period

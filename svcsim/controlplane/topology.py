@@ -166,6 +166,7 @@ class Topology:
     balancers: dict[int, View] = field(default_factory=dict)
     caches: dict[int, str] = field(default_factory=dict)
     ingresses: dict[int, str] = field(default_factory=dict)
+    _services: dict[ObjectKey, Service] = field(default_factory=dict)
     source_nodes: list[list[int]] = field(default_factory=list)
     n_observers: int = 0
     warnings: list[str] = field(default_factory=list)
@@ -282,8 +283,9 @@ class Topology:
         """The Service that a client reaches, behind its alias if it is one."""
         if client.to.kind != "Service":
             return None
-        manifests = self.scenario.manifests
-        return aliased(manifests.service(client.to), {one.key: one for one in manifests.services})
+        if not self._services:
+            self._services = {one.key: one for one in self.scenario.manifests.services}
+        return aliased(self._services[client.to], self._services)
 
     def _view(self, client: Client, kind: str) -> View:
         service = self._service_of(client)
@@ -423,10 +425,9 @@ class Topology:
             for s in range(client.sources)
         ]
         connect = client.connect_timeout_ns
-        service = self._service_of(client)
         view = self.views[self.view_of_client[k]]
-        sticks = service is not None and view.kind in ("proxy", "local")
-        affinity = service is not None and sticks and service.session_affinity == "ClientIP"
+        service = view.service if view.kind in ("proxy", "local") else None
+        sticks = service is not None and service.session_affinity == "ClientIP"
         retry = client.retry or Retry(times=0)
         share = retry.budget_share
         return ClientPlan(
@@ -456,9 +457,7 @@ class Topology:
             balance=_BALANCES[client.balance or "random"],
             router_key=dice.key(Purpose.ROUTER, client.name),
             choice_key=dice.key(Purpose.CHOICE, client.name),
-            affinity_ns=service.affinity_timeout_seconds * _SECOND
-            if service is not None and affinity
-            else -1,
+            affinity_ns=service.affinity_timeout_seconds * _SECOND if service is not None and sticks else -1,
             retries=retry.times,
             retry_on=frozenset(Outcome[name.upper()] for name in retry.outcomes),
             backoff_ns=retry.backoff_ns,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from svcsim.clock import format_duration
 from svcsim.kube.aliases import aliased
 from svcsim.kube.hinting import hint_mode
+from svcsim.kube.keys import ObjectKey
 from svcsim.kube.manifests import ManifestSet
 from svcsim.kube.objects import BarePod, Service, Workload
 from svcsim.kube.ports import resolve_port
@@ -235,7 +236,7 @@ def _check_target(
 ) -> None:
     service = lookup.services.get(client.to)
     if service is not None:
-        _check_service(client, service, manifests, where, warnings)
+        _check_service(client, service, manifests, lookup.services, where, warnings)
         return
     if client.via not in OF_OWNERS or client.to not in lookup.owners:
         what = "Service, workload or bare pod" if client.via in OF_OWNERS else "Service"
@@ -252,9 +253,14 @@ def _check_target(
 
 
 def _check_service(
-    client: Client, service: Service, manifests: ManifestSet, where: Where, warnings: list[str]
+    client: Client,
+    service: Service,
+    manifests: ManifestSet,
+    services: Mapping[ObjectKey, Service],
+    where: Where,
+    warnings: list[str],
 ) -> None:
-    service = _behind(client, service, manifests, where)
+    service = _behind(client, service, services, where)
     wanted = _NEEDS_TYPE.get(client.via)
     if wanted is not None and service.type not in wanted:
         raise (where / "via").error(
@@ -291,7 +297,7 @@ def _check_service(
         warnings.append(f"client {client.name}: no pod of the manifests is selected by {client.to}")
 
 
-def _behind(client: Client, service: Service, manifests: ManifestSet, where: Where) -> Service:
+def _behind(client: Client, service: Service, services: Mapping[ObjectKey, Service], where: Where) -> Service:
     """The Service that a client reaches in the end: an alias stands for another."""
     if (client.via == "external-name") != (service.type == "ExternalName"):
         alias = service.type == "ExternalName"
@@ -300,7 +306,7 @@ def _behind(client: Client, service: Service, manifests: ManifestSet, where: Whe
             str(client.to),
             rule if alias else f"is a {service.type} Service; via: external-name needs an alias",
         )
-    found = aliased(service, {one.key: one for one in manifests.services})
+    found = aliased(service, services)
     if found is None:
         raise (where / "to").error(
             str(client.to),

@@ -56,8 +56,6 @@ class Connections:
 
     def broken(self, connection: Connection, now_ns: int) -> bool:
         """Whether the server has closed it, or will have when the request arrives, unknown to the source."""
-        if connection.at.closed_ns >= connection.opened_ns:
-            return True
         closes_ns = connection.closed_ns(self.plan)
         return closes_ns is not None and now_ns + self.plan.hears_ns >= closes_ns
 
