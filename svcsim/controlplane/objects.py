@@ -43,8 +43,8 @@ class Pod:
     negative, before the run. ports_unlistened: servers that stand for Service ports nobody listens on.
     addressed: its present sandbox has its address. sandboxes: how many it had; sandbox_shown: the last one
     that the API server knows. gated_ns: when its readiness gates became true, -1 before; gate_asked: whoever
-    sets them has been told to look. wanted_node: the one node it may go to, -1 for any. keeper: wakes a
-    controller other than a ReplicaSet's.
+    sets them has been told to look. gone_ns: when its object went, -1 while it is there. wanted_node: the one
+    node it may go to, -1 for any. keeper: wakes a controller other than a ReplicaSet's.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Pod:
     deleted_ns: int = -1
     terminal: bool = False
     gone: bool = False
+    gone_ns: int = -1
     admitted_ns: int = -1
     started_ns: int = -1
     terminating: bool = False

@@ -351,6 +351,7 @@ class ControlPlane:
         if pod.gone:
             return
         pod.gone = True
+        pod.gone_ns = self.loop.now
         self.scheduler.release(pod)
         self.pod_changed(pod)
         rs = pod.owner

@@ -172,7 +172,7 @@ class RecordedPlane(ControlPlane):
         elif turn.what == "ended" and not pod.terminating:
             self.kubelet.crash(pod)
         elif turn.what == "gone":
-            pod.gone = True
+            pod.gone, pod.gone_ns = True, turn.at_ns
 
     def _true_ns(self, turn: PodTurn) -> int:
         """When it happened: a container that was seen to have ended did so up to a relist before."""

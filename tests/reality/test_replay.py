@@ -98,36 +98,3 @@ def test_slices_are_written_about_as_often_as_recorded(tmp_path: Path) -> None:
         if not min(numbers) - 1 <= written <= max(numbers) + 1:
             outside.append((run.name, written, min(numbers), max(numbers)))
     assert len(outside) <= 2, outside
-
-
-@needs_recordings
-@pytest.mark.slow
-def test_deletions_are_in_the_slices_as_soon_as_recorded(tmp_path: Path) -> None:
-    """p50 and p90 from deletion to slice, over the three runs of the plain rollout: within 25% or 50 ms."""
-    recorded: list[float] = []
-    for run in RUNS[:3]:
-        played = recording("runs", run.name)
-        for turn in played.turns:
-            if turn.what == "deleted":
-                later = (
-                    w.at_ns for w in played.writes if w.at_ns >= turn.at_ns - 5_000_000 and _ends(w, turn.pod)
-                )
-                recorded.append((next(later) - turn.at_ns) / 1e9)
-    topology = Topology.of(scenario_of(RUNS[0], tmp_path))
-    simulated: list[float] = []
-    for k in range(40):
-        control = run_replication(topology, seed=SEED, replication=k).control
-        for pod in control.pods:
-            if pod.deleted_ns > 0:
-                # the first write that read the pods after the deletion says it
-                simulated.append(
-                    next(c.write_ns - pod.deleted_ns for c in control.changes if c.sync_ns >= pod.deleted_ns)
-                    / 1e9
-                )
-    for quantile in (0.5, 0.9):
-        seen, given = np.quantile(recorded, quantile), np.quantile(simulated, quantile)
-        assert abs(given - seen) <= max(0.25 * seen, 0.05), (quantile, seen, given)
-
-
-def _ends(write, pod: str) -> bool:
-    return pod not in write.listed or write.listed[pod].terminating
