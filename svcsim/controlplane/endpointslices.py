@@ -61,7 +61,7 @@ class ServiceState:
     """A Service, what the controller knows of its pods, and what its slices say (`listed`, by pod uid).
 
     dirty: pods that changed since the last sync. wanted: what that sync wanted. triggers: the instants that
-    annotations are made of.
+    annotations are made of. name: for its draws.
     """
 
     index: int
@@ -75,6 +75,10 @@ class ServiceState:
     triggers: dict[int, int] = field(default_factory=dict)
     busy: bool = False
     dirty_since_ns: int = -1
+    name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.name = f"service/{self.service.key}"
 
 
 class EndpointSliceController:
@@ -141,7 +145,7 @@ class EndpointSliceController:
         since, state.dirty_since_ns = state.dirty_since_ns, -1
         trigger = self._read(state)
         writes = state.packing.reconcile(state.wanted)
-        lag = plane.dice.lag("endpointSlice", f"service/{state.service.key}")
+        lag = plane.dice.lag("endpointSlice", state.name)
         change = Change(
             service=state.index,
             visible_ns=since,
@@ -165,7 +169,15 @@ class EndpointSliceController:
         plane = self._plane
         if k < len(writes):
             state.listed = writes.seen(k)
-            plane.slices_written(state, replace(change, write_ns=plane.loop.now, versions=[], scoped={}))
+            done = Change(
+                service=change.service,
+                visible_ns=change.visible_ns,
+                sync_ns=change.sync_ns,
+                write_ns=plane.loop.now,
+                versions=[],
+                trigger_ns=change.trigger_ns,
+            )
+            plane.slices_written(state, done)
         if k + 1 < len(writes):
             at = max(self._call_at(), plane.loop.now + plane.dice.lag("api", f"slices/{state.service.key}"))
             plane.loop.at(self._succeeds(at), self._written, state, writes, k + 1, change)

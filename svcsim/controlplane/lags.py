@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,16 @@ LOAD_EXPONENTS = {
 """How strongly a stage feels how busy the cluster is (the power of the `load` factor); others do not."""
 
 
+@dataclass(slots=True)
+class _Place:
+    """One stage's lag of one entity: its key and law, by how much it is longer, draws so far."""
+
+    key: int
+    law: Distribution
+    factor: float
+    count: int = 0
+
+
 class Dice:
     """Every draw of one replication's control plane."""
 
@@ -33,7 +44,7 @@ class Dice:
         self._lag = lag
         self._seed = seed
         self._replication = replication
-        self._places: dict[tuple[str, str], list[int]] = {}  # key and count of each
+        self._places: dict[tuple[str, str], _Place] = {}
         load = lag["load"]
         assert load is not None
         factor = load.quantile1_ns(unit_at(self.key(Purpose.LAG, "load"), 0)) / 1e9
@@ -45,12 +56,12 @@ class Dice:
         """The next delay of this stage for this entity, ns (>= 0)."""
         place = self._places.get((stage, entity))
         if place is None:
-            place = self._places[stage, entity] = [self.key(Purpose.LAG, f"{stage}/{entity}"), 0]
-        key, count = place
-        place[1] = count + 1
-        law = self._lag[stage]
-        assert law is not None
-        return round(law.quantile1_ns(unit_at(key, count)) * self._factors.get(stage, 1.0))
+            law = self._lag[stage]
+            assert law is not None
+            key = self.key(Purpose.LAG, f"{stage}/{entity}")
+            place = self._places[stage, entity] = _Place(key, law, self._factors.get(stage, 1.0))
+        count, place.count = place.count, place.count + 1
+        return round(place.law.quantile1_ns(unit_at(place.key, count)) * place.factor)
 
     def load_factor(self, stage: str) -> float:
         """By how much this replication's cluster is slower than the median one, for a stage."""

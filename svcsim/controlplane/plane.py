@@ -104,6 +104,11 @@ class ControlPlane:
         self.slices = EndpointSliceController(self, topology.services)
         self.services = self.slices.services
         self._state_of = {state.service.key: state for state in self.services}
+        self._state_of_view = {
+            view.index: self._state_of[view.service.key]
+            for view in topology.views
+            if view.service is not None and view.service.key in self._state_of
+        }
         self._entries: dict[tuple[int, int, int], tuple[str, int]] = {}
         self._node_versions: dict[int, Int64] = {}
         lag = scenario.lag
@@ -478,8 +483,7 @@ class ControlPlane:
         return version
 
     def _state(self, view: View) -> ServiceState:
-        assert view.service is not None
-        return self._state_of[view.service.key]
+        return self._state_of_view[view.index]
 
     def _entry(self, view: View, uid: int, sandbox: int) -> tuple[str, int] | None:
         """(text in rule order, server) of a pod in a view, None if the view's port does not list it."""

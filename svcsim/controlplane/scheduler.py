@@ -54,7 +54,7 @@ def spread_scores(on_node: Int64, zone: Int64, nodes: Int64) -> Int64:
     """
     raw = on_node[nodes] * math.log(len(nodes) + 2) + (HOST_SKEW - 1)
     zones = zone[nodes]
-    if (zones >= 0).any():
+    if zones.max() >= 0:
         in_zone = np.bincount(zone[zone >= 0], weights=on_node[zone >= 0], minlength=int(zone.max()) + 1)
         weight = math.log(len(np.unique(zones[zones >= 0])) + 2)
         raw = raw + np.where(zones >= 0, in_zone[zones] * weight + (ZONE_SKEW - 1), 0.0)

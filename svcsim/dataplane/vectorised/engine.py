@@ -103,7 +103,7 @@ class VectorisedEngine:
         )
         n_clients = len(plan.clients)
         self._out = state.Output(
-            np.zeros((1 << 14, state.OUT_COLUMNS), dtype=np.int64),
+            np.empty((1 << 14, state.OUT_COLUMNS), dtype=np.int64),
             np.zeros((n_clients, state.N_OUTCOMES, state.N_CAUSES), dtype=np.int64),
             np.zeros((n_clients, state.HIST_BINS), dtype=np.int64),
             np.zeros(n_clients, dtype=np.int64),
@@ -429,9 +429,9 @@ class VectorisedEngine:
         n = len(draws)
         laws = max((len(set(d.services.values())) for d in draws), default=1)
         return state.Slots(
-            np.zeros((n, slot), dtype=np.int64),
-            np.zeros((n, slot), dtype=np.uint64),
-            np.zeros((n, max(laws, 1), slot), dtype=np.int64),
+            np.empty((n, slot), dtype=np.int64),
+            np.empty((n, slot), dtype=np.uint64),
+            np.empty((n, max(laws, 1), slot), dtype=np.int64),
             np.zeros(n, dtype=np.int64),
             np.zeros(n, dtype=np.int64),
             np.zeros(n, dtype=np.int64),
