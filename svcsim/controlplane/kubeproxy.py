@@ -4,7 +4,8 @@ The run loop is a function from the instants at which changes arrive to (start, 
 all nodes at once. Two algorithms: Kubernetes >= 1.34 (pkg/proxy/runner/bounded_frequency_runner.go): the
 minimum interval runs from the end of a sync to the start of the next, no burst; <= 1.33
 (pkg/util/async/bounded_frequency_runner.go): a token bucket of rate 1/minSyncPeriod and burst 2, and after it
-runs dry the minimum interval since the last sync's end.
+runs dry the minimum interval since the last sync's end. Both also sync when nothing asked for it for the
+maximum interval, and a sync is full where the last full one is an hour ago (proxier.go `syncProxyRules`).
 """
 
 from __future__ import annotations
@@ -17,12 +18,41 @@ import numpy.typing as npt
 
 from svcsim.compiled import compiled
 
-__all__ = ["LAST_TOKEN_BUCKET_MINOR", "ProxyLoops"]
+__all__ = ["LAST_TOKEN_BUCKET_MINOR", "ProxyLoops", "full_interval_ns", "maximum_interval_ns"]
 
 Int64 = npt.NDArray[np.int64]
 
 LAST_TOKEN_BUCKET_MINOR = 33
 _IDLE = -(1 << 60)
+_NEVER = 1 << 60
+_HOUR_NS = 3_600_000_000_000
+_SYNC_PERIOD_NS = 30_000_000_000
+_LAST_WITHOUT_HOURLY_MINOR = 30
+_LARGE_CLUSTER = 1000
+
+
+def maximum_interval_ns(mode: str, kubernetes_minor: int) -> int:
+    """After how long a kube-proxy syncs though nothing changed: an hour, or its syncPeriod of 30 s.
+
+    >>> [maximum_interval_ns("nftables", minor) // 10**9 for minor in (33, 34)]
+    [30, 3600]
+    """
+    if mode == "iptables" or (mode == "nftables" and kubernetes_minor > LAST_TOKEN_BUCKET_MINOR):
+        return _HOUR_NS
+    return _NEVER if mode == "cilium" else _SYNC_PERIOD_NS
+
+
+def full_interval_ns(mode: str, kubernetes_minor: int, endpoints: int) -> int:
+    """How long after a full sync the next one is full: an hour; with iptables not in big clusters, or 1.30.
+
+    >>> full_interval_ns("iptables", 36, 1001) > full_interval_ns("iptables", 36, 1000)
+    True
+    """
+    if mode == "iptables":
+        hourly = kubernetes_minor > _LAST_WITHOUT_HOURLY_MINOR and endpoints <= _LARGE_CLUSTER
+    else:
+        hourly = mode == "nftables"
+    return _HOUR_NS if hourly else _NEVER
 
 
 @compiled
@@ -44,6 +74,10 @@ def _run_loops(
     outage_to: Any,
     anew: Any,
     full_permille: Any,
+    maximum: Any,
+    full_every: Any,
+    last_start: Any,
+    last_full: Any,
 ) -> None:
     """Decide every sync that starts before `until`.
 
@@ -52,14 +86,15 @@ def _run_loops(
     the rest is state per node. outage_*: CSR of
     the spells in which a node's kube-proxy is stopped (a sync that began before one still commits). anew
     int8: 1 where the next sync is a new process's first, which is full and takes full_permille / 1000 of a
-    partial one.
+    partial one. A sync that applies no change takes as long as the next one will.
     """
     n_nodes, n_changes = arrivals.shape
     for node in range(n_nodes):
         k = 0
         i = done[node]
         while i < n_changes:
-            at = max(arrivals[node, i], last_end[node])
+            asked = min(arrivals[node, i], last_start[node] + maximum)
+            at = max(asked, last_end[node])
             have = np.int64(0)
             if token_bucket and minimum > 0:
                 have = min(2 * minimum, tokens[node] + at - tokens_at[node])
@@ -80,23 +115,29 @@ def _run_loops(
                 tokens[node] = have - minimum
                 tokens_at[node] = at
             takes = durations[node, k]
-            if anew[node] == 1:
+            if anew[node] == 1 or at >= last_full[node] + full_every:
                 takes = takes * full_permille // 1000
                 anew[node] = 0
+                last_full[node] = at
             commit = at + takes
-            end = at + takes * 3 // 2
-            k += 1
+            last_start[node] = at
+            last_end[node] = at + takes * 3 // 2
+            if arrivals[node, i] > at:
+                continue
             while i < n_changes and arrivals[node, i] <= at:
                 starts[node, i] = at
                 commits[node, i] = commit
                 i += 1
-            last_end[node] = end
+            k += 1
             syncs[node] += 1
         done[node] = i
 
 
 class ProxyLoops:
-    """State of the run loops of some nodes, window by window."""
+    """State of the run loops of some nodes, window by window.
+
+    last_ns: when each one synced last before the run, fully; long ago if not given.
+    """
 
     def __init__(
         self,
@@ -106,6 +147,9 @@ class ProxyLoops:
         min_sync_ns: int,
         outages: Sequence[Sequence[tuple[int, int]]] = (),
         full_factor: float = 1.0,
+        maximum_ns: int = _NEVER,
+        full_every_ns: int = _NEVER,
+        last_ns: Sequence[int] = (),
     ) -> None:
         spells = list(outages) or [[] for _ in range(n_nodes)]
         self._outage_at = np.concatenate(([0], np.cumsum([len(s) for s in spells]))).astype(np.int64)
@@ -117,7 +161,12 @@ class ProxyLoops:
         self.syncs = np.zeros(n_nodes, dtype=np.int64)
         self.anew = np.zeros(n_nodes, dtype=np.int8)
         self._full_permille = round(1000 * full_factor)
-        self._last_end = np.full(n_nodes, _IDLE, dtype=np.int64)
+        self._maximum = maximum_ns
+        self._full_every = full_every_ns
+        known = list(last_ns)
+        self._last_end = np.array(known or [_IDLE] * n_nodes, dtype=np.int64)
+        self._last_start = np.array(known or [0] * n_nodes, dtype=np.int64)
+        self._last_full = self._last_start.copy()
         self._tokens = np.full(n_nodes, 2 * min_sync_ns, dtype=np.int64)
         self._tokens_at = np.zeros(n_nodes, dtype=np.int64)
 
@@ -149,6 +198,10 @@ class ProxyLoops:
             self._outage_to,
             self.anew,
             self._full_permille,
+            self._maximum,
+            self._full_every,
+            self._last_start,
+            self._last_full,
         )
         self.done += first_change
         return starts, commits

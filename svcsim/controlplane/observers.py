@@ -46,7 +46,8 @@ class Observers:
     proxies: observer ids of node proxies. outages: by observer id of a proxy, when it is stopped. watchers:
     of direct watchers. node_of_watcher: the node of a direct watcher that is on one (a proxy's is its
     observer id). `versions` of a change apply to all. full_factor:
-    how much longer a full sync takes. slowdown: by node, how much longer its kube-proxy takes.
+    how much longer a full sync takes. slowdown: by node, how much longer its kube-proxy takes. maximum_ns,
+    full_every_ns: after how long a proxy syncs by itself, and fully.
     """
 
     def __init__(
@@ -64,6 +65,8 @@ class Observers:
         node_of_watcher: dict[int, int],
         full_factor: float = 1.0,
         slowdown: Sequence[float] = (),
+        maximum_ns: int = NEVER,
+        full_every_ns: int = NEVER,
     ) -> None:
         self._timeline = timeline
         self._watch = watch
@@ -85,6 +88,11 @@ class Observers:
             min_sync_ns=min_sync_ns,
             outages=[outages.get(node, []) for node in proxies],
             full_factor=full_factor,
+            maximum_ns=maximum_ns,
+            full_every_ns=full_every_ns,
+            last_ns=[-round(dice.unit(Purpose.PHASE, f"synced/{n}") * maximum_ns) for n in proxies.values()]
+            if maximum_ns < NEVER
+            else [],
         )
         self._new: list[tuple[int, list[tuple[int, int | Int64]], npt.NDArray[np.bool_] | None]] = []
         self._changes: list[tuple[int, list[tuple[int, int | Int64]]]] = []

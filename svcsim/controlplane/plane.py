@@ -18,6 +18,7 @@ from svcsim.controlplane.endpointslices import Change, EndpointSliceController, 
 from svcsim.controlplane.events import Events, proxy_outages
 from svcsim.controlplane.initial import Initial
 from svcsim.controlplane.kubelet import Kubelet
+from svcsim.controlplane.kubeproxy import full_interval_ns, maximum_interval_ns
 from svcsim.controlplane.lags import Dice
 from svcsim.controlplane.loop import SECOND, Loop
 from svcsim.controlplane.nodelifecycle import NodeLifecycle
@@ -141,6 +142,8 @@ class ControlPlane:
             outages=outages,
             full_factor=1.0 if lag.get("sync") else full_factor(proxy.mode, *size),
             slowdown=[node.proxy_slowdown for node in self.nodes],
+            maximum_ns=maximum_interval_ns(proxy.mode, scenario.cluster.kubernetes_minor),
+            full_every_ns=full_interval_ns(proxy.mode, scenario.cluster.kubernetes_minor, size[1]),
             **common,  # type: ignore[arg-type]
         )
         self.pod_observers = Observers(proxies={}, watchers=topology.pod_watchers, outages={}, **common)  # type: ignore[arg-type]

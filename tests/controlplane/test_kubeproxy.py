@@ -57,3 +57,42 @@ def test_windows_change_nothing(minor: int) -> None:
         got[:, first:known] = np.where(some >= 0, some, got[:, first:known])
     assert np.array_equal(got, starts)
     assert (commits > starts).all()
+
+
+def hourly(
+    arrivals_s: list[float], *, last_s: int, maximum_s: int = 3600, full_s: int = 3600
+) -> list[tuple[float, float]]:
+    """(start, length to the commit) in s of the sync of each change; full ones take 3 s, others 1."""
+    loops = ProxyLoops(
+        n_nodes=1,
+        kubernetes_minor=36,
+        min_sync_ns=SECOND,
+        full_factor=3.0,
+        maximum_ns=maximum_s * SECOND,
+        full_every_ns=full_s * SECOND,
+        last_ns=[last_s * SECOND],
+    )
+    arrivals = np.array([arrivals_s]) * SECOND
+    durations = np.full(arrivals.shape, SECOND, dtype=np.int64)
+    starts, commits = loops.advance(1 << 60, arrivals.astype(np.int64), durations, 0)
+    return [(a / SECOND, (b - a) / SECOND) for a, b in zip(starts[0], commits[0], strict=True)]
+
+
+def test_a_quiet_proxy_syncs_fully_by_itself_every_hour() -> None:
+    """Synced at -600 s, so by itself at 3000 s, for 4.5 s, unless a change woke it shortly before."""
+    assert hourly([2999, 3001], last_s=-600) == [(2999, 1), (3001.5, 3)]
+    assert hourly([3001], last_s=-600) == [(3005.5, 1)]
+    assert hourly([3010], last_s=-600) == [(3010, 1)]
+
+
+def test_a_busy_proxy_is_full_with_the_first_change_after_an_hour() -> None:
+    assert hourly([2990, 3100, 3200], last_s=-600) == [(2990, 1), (3100, 3), (3200, 1)]
+
+
+def test_no_full_sync_in_a_big_cluster_with_iptables() -> None:
+    assert hourly([2990, 3100], last_s=-600, full_s=1 << 30) == [(2990, 1), (3100, 1)]
+
+
+def test_older_nftables_proxies_sync_every_half_minute() -> None:
+    """The sync at 20 s makes the change at 21 s wait for it and for the second after it."""
+    assert hourly([21], last_s=-10, maximum_s=30, full_s=1 << 30) == [(22.5, 1)]
