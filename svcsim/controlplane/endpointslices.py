@@ -61,7 +61,8 @@ class ServiceState:
     """A Service, what the controller knows of its pods, and what its slices say (`listed`, by pod uid).
 
     dirty: pods that changed since the last sync. wanted: what that sync wanted. triggers: the instants that
-    annotations are made of. name: for its draws.
+    annotations are made of. name: for its draws. hinted: whether endpoints may
+    carry hints.
     """
 
     index: int
@@ -76,9 +77,11 @@ class ServiceState:
     busy: bool = False
     dirty_since_ns: int = -1
     name: str = field(init=False)
+    hinted: bool = field(init=False)
 
     def __post_init__(self) -> None:
         self.name = f"service/{self.service.key}"
+        self.hinted = self.mode is not None
 
 
 class EndpointSliceController:

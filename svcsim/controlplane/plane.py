@@ -507,7 +507,7 @@ class ControlPlane:
         if view.kind != "proxy":
             return None
         state = self._state(view)
-        if state.mode is None:
+        if not state.hinted:
             return None
         ready: list[tuple[str, int]] = []
         hints: dict[tuple[str, int], Hint] = {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 from svcsim.controlplane.endpointslices import Change, Listed
 from svcsim.controlplane.objects import Pod
 from svcsim.controlplane.plane import ControlPlane
+from svcsim.controlplane.topologyhints import Hint
 from svcsim.dataplane.contract import TruthKind
 from svcsim.errors import ScenarioError
 from svcsim.kube import BarePod, Conditions, Service, Workload
@@ -79,6 +80,13 @@ class RecordedPlane(ControlPlane):
                 self.warn_once(
                     f"{state.service.key} is not in the recording: it has no endpoints in this replay"
                 )
+        zones = {one.for_zone for write in recording.writes for one in write.listed.values()} - {""}
+        unknown = sorted(zones - {node.zone for node in self.nodes})
+        if unknown:
+            self.warn_once(
+                f"{recording.source} has hints for zone {', '.join(unknown)}, where no node of "
+                "cluster.nodes is: give each node its zone, or the hints have no effect"
+            )
         deleted = {turn.pod for turn in recording.turns if turn.what == "deleted"}
         first, *later = recording.writes
         self._write(first, deleted, starting=True)
@@ -112,12 +120,14 @@ class RecordedPlane(ControlPlane):
             if said.terminating and name not in deleted and not pod.deleting:
                 self._deleted(pod)
             conditions = Conditions(ready=said.ready, serving=said.serving, terminating=said.terminating)
-            listed[pod.uid] = Listed(conditions, pod.sandbox_shown)
+            hint = Hint(said.for_zone, self.node_index.get(said.for_node)) if said.for_zone else None
+            listed[pod.uid] = Listed(conditions, pod.sandbox_shown, hint)
         if state is None:
             return
         for uid in state.listed.keys() - listed.keys():
             self._unlisted(self.pods[uid])
         state.listed = listed
+        state.hinted = state.hinted or any(one.hint is not None for one in listed.values())
         if not starting:
             now = self.loop.now
             self.slices_written(

@@ -137,5 +137,11 @@ def _turns(events: Sequence[PodEvent], times: Sequence[int], listed: set[str]) -
 
 def _recorded(one: Endpoint) -> RecordedEndpoint:
     return RecordedEndpoint(
-        ip=one.ip, node=one.node, ready=one.ready, serving=one.serving, terminating=one.terminating
+        ip=one.ip,
+        node=one.node,
+        ready=one.ready,
+        serving=one.serving,
+        terminating=one.terminating,
+        for_zone=one.for_zone,
+        for_node=one.for_node,
     )

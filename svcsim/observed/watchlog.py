@@ -65,6 +65,7 @@ class Endpoint:
     """One endpoint of a slice; `pod` and `node` are empty where the slice doesn't say.
 
     Conditions as the API reads them: a missing ready or serving is true, a missing terminating false.
+    for_zone, for_node: the first of its hints, empty without.
     """
 
     ip: str
@@ -73,6 +74,8 @@ class Endpoint:
     ready: bool
     serving: bool
     terminating: bool
+    for_zone: str = ""
+    for_node: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,6 +426,7 @@ def _endpoint(one: Mapping[str, Any]) -> Endpoint:
     ready = said.get("ready") is not False  # nil means ready, discovery/v1 EndpointConditions
     serving = said.get("serving")
     target = one.get("targetRef") or {}
+    hints = one.get("hints") or {}
     return Endpoint(
         ip=one["addresses"][0],  # kube-proxy uses the first address only
         pod=target.get("name", "") if target.get("kind", "Pod") == "Pod" else "",
@@ -430,4 +434,12 @@ def _endpoint(one: Mapping[str, Any]) -> Endpoint:
         ready=ready,
         serving=ready if serving is None else serving is True,
         terminating=said.get("terminating") is True,
+        for_zone=_first_hint(hints, "forZones"),
+        for_node=_first_hint(hints, "forNodes"),
     )
+
+
+def _first_hint(hints: Mapping[str, Any], which: str) -> str:
+    """The name of the first zone or node that an endpoint is meant for, empty for none."""
+    names = [one.get("name") or "" for one in hints.get(which) or ()]
+    return names[0] if names else ""

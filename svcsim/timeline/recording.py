@@ -10,13 +10,18 @@ __all__ = ["PodTurn", "RecordedEndpoint", "Recording", "SliceWrite"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedEndpoint:
-    """What a slice said of a pod; node is empty where it did not say."""
+    """What a slice said of a pod; node is empty where it did not say.
+
+    for_zone, for_node: its hints, empty without (the controllers write one zone and one node at most).
+    """
 
     ip: str
     node: str
     ready: bool
     serving: bool
     terminating: bool
+    for_zone: str = ""
+    for_node: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -226,3 +226,29 @@ def test_both_engines_replay_alike() -> None:
 def test_a_scenario_that_does_not_fit_is_refused(changes: dict, rule: str) -> None:
     with pytest.raises(ScenarioError, match=rule):
         check_recording(question(**changes), recording_of([parse_watchlog(timed())]))
+
+
+def hinted() -> str:
+    """Two endpoints on two nodes in two zones; from 10 s on each is meant for its own zone."""
+    bare = slice_of(("web-a", "RS"), ("web-b", "RS"))
+    bare["endpoints"][1]["nodeName"] = "n2"
+    zoned = json.loads(json.dumps(bare))
+    for one, zone in zip(zoned["endpoints"], "ab", strict=True):
+        one["hints"] = {"forZones": [{"name": zone}]}
+    story = ((0.0, bare), (10.0, zoned))
+    return "\n".join(json.dumps({"t": START + t, "type": "MODIFIED", "object": one}) for t, one in story)
+
+
+@pytest.mark.parametrize(("zones", "near"), [("ab", 1.0), ("cc", 0.5)])
+def test_recorded_hints_are_obeyed(zones: str, near: float) -> None:
+    """From well after 10 s on all requests of n1 stay in zone a; if no node is there they go anywhere."""
+    nodes = [{"name": f"n{k + 1}", "zone": zone} for k, zone in enumerate(zones)]
+    vip = {"name": "vip", "to": "service/web", "via": "cluster-ip", "rate": "200/s", "from": "n1"}
+    scenario = question(cluster={"nodes": nodes}, clients=[vip])
+    recording = recording_of([parse_watchlog(hinted())])
+    result = simulate(scenario, replications=1, recording=recording, keep_requests=True)
+    late = result.requests[result.requests["arrival_s"] > 20]
+    assert len(late) > 100
+    share = (late["pod"].astype(str).str.contains("web-a")).mean()
+    assert share == pytest.approx(near, abs=0.12)
+    assert any("hints for zone" in line for line in result.warnings) == (near < 1)
