@@ -18,6 +18,7 @@ from svcsim.scenario import (
     Kill,
     Partition,
     Recover,
+    Reselect,
     Rollout,
     Scale,
     Scenario,
@@ -69,6 +70,8 @@ class Events:
                     plane.loop.at(asked_ns, self._rollout, event)
                 case Scale():
                     plane.loop.at(asked_ns, plane.scale, event.target, event.replicas)
+                case Reselect():
+                    plane.loop.at(asked_ns, plane.reselect, event)
                 case Delete():
                     plane.loop.at(asked_ns, self._delete, event, number)
                 case Crash() | Kill():

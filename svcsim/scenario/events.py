@@ -14,7 +14,6 @@ from svcsim.scenario.frozen import FrozenMap
 __all__ = [
     "CONTROLLERS",
     "NODE_EVENTS",
-    "NOT_YET_EVENTS",
     "REGISTRY",
     "Cordon",
     "Crash",
@@ -28,6 +27,7 @@ __all__ = [
     "PauseController",
     "Rate",
     "Recover",
+    "Reselect",
     "Rollout",
     "Scale",
     "StartProxy",
@@ -116,6 +116,20 @@ class Rate(Event):
     kind: ClassVar[str] = "rate"
     client: str
     rate_per_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reselect(Event):
+    """A Service selects other pods.
+
+    `labels` are what a patch of `spec.selector` says: values by label, None for a label that goes; `selector`
+    is what they, with those of earlier events, make of it.
+    """
+
+    kind: ClassVar[str] = "selector"
+    target: ObjectKey
+    labels: Mapping[str, str | None]
+    selector: Mapping[str, str] = _NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,12 +253,10 @@ _KINDS: tuple[type[Event], ...] = (
     Kill,
     Unready,
     Rate,
+    Reselect,
     *_NODE_KINDS,
     Upgrade,
     PauseController,
 )
 REGISTRY: Final[Mapping[str, type[Event]]] = FrozenMap({cls.kind: cls for cls in _KINDS})
 """Every kind of event by the key it is written with."""
-
-NOT_YET_EVENTS: Final = ("selector",)
-"""Kinds that a scenario may come to have, refused with what there is instead."""

@@ -221,6 +221,7 @@ COMPLETE: dict[str, Any] = {
         {"at": "50s", "kill": "pod/solo"},
         {"at": "60s", "unready": "deployment/web", "count": 2, "for": "5s"},
         {"at": "70s", "rate": "vip", "value": "300/s"},
+        {"at": "70.5s", "selector": "service/web", "labels": {"app": "solo", "track": None}},
         {"at": "71s", "cordon": "n1"},
         {"at": "72s", "uncordon": "n1"},
         {"at": "73s", "drain": "n1"},

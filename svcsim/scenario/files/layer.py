@@ -387,6 +387,8 @@ class EventFile(
     upgrade: Annotated[str, _meta("all, zone:NAME or a node", minLength=1)] | UnsetType = UNSET
     pause_controller: Name | UnsetType = UNSET
     rate: Name | UnsetType = UNSET
+    selector: Key | UnsetType = UNSET
+    labels: dict[str, Any] | UnsetType = UNSET
     set: dict[str, Any] | UnsetType = UNSET
     replicas: Annotated[int, Meta(ge=0, le=150_000)] | UnsetType = UNSET
     count: Count | UnsetType = UNSET
