@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from svcsim.kube.keys import ObjectKey
 from svcsim.kube.objects import PodTemplate
-from svcsim.scenario.defaults import default
+from svcsim.scenario.defaults import default, default_ns
 from svcsim.scenario.frozen import FrozenMap
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "PauseController",
     "Rate",
     "Recover",
+    "RemoveNode",
     "Reselect",
     "Rollout",
     "Scale",
@@ -197,6 +198,14 @@ class Recover(NodeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveNode(NodeEvent):
+    """A cluster autoscaler takes the node away: it is tainted, after `wait_ns` drained, and then deleted."""
+
+    kind: ClassVar[str] = "removeNode"
+    wait_ns: int = default_ns("events.wait")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Upgrade(Event):
     """Nodes are drained, taken away and given back, `count` at a time.
 
@@ -241,6 +250,7 @@ _NODE_KINDS: tuple[type[NodeEvent], ...] = (
     Fail,
     Partition,
     Recover,
+    RemoveNode,
 )
 NODE_EVENTS: Final[Mapping[str, type[NodeEvent]]] = FrozenMap({cls.kind: cls for cls in _NODE_KINDS})
 """Kinds of events that name a node."""

@@ -363,10 +363,19 @@ def _reselections(dice: random.Random, document: dict) -> None:
             document["events"].append({"at": f"{round(dice.uniform(0.5, 7.5), 1)}s", **event})
 
 
+def _removals(dice: random.Random, document: dict) -> None:
+    """In a tenth of the scenarios a node is taken away."""
+    if dice.random() < 0.1:
+        wait = dice.choice(["0s", "1s", "3s"])
+        event = {"at": f"{round(dice.uniform(0.5, 6), 1)}s", "removeNode": "node-1", "wait": wait}
+        document["events"].append(event)
+
+
 def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
     document = _scenario(seed)
     _reselections(random.Random(f"reselections {seed}"), document)
+    _removals(random.Random(f"removals {seed}"), document)
     return document
 
 

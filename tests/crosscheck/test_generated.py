@@ -124,6 +124,7 @@ def test_the_generator_reaches_every_part_of_a_scenario() -> None:
         "upgrade",
         "pauseController",
         "nobody",
+        "removeNode",
         "readinessGates",
         "HorizontalPodAutoscaler",
         "behavior",

@@ -26,6 +26,7 @@ from svcsim.scenario.events import (
     Partition,
     PauseController,
     Rate,
+    RemoveNode,
     Reselect,
     Rollout,
     Scale,
@@ -56,6 +57,7 @@ COMPANIONS: Final[Mapping[str, tuple[str, ...]]] = FrozenMap(
         "selector": ("labels",),
         **dict.fromkeys(NODE_EVENTS, ()),
         "partition": ("for",),
+        "removeNode": ("wait",),
         "upgrade": ("count", "for"),
         "pauseController": ("for",),
     }
@@ -112,6 +114,11 @@ class _Reader:
         for_ns = positive_ns(written["for"], where / "for") if "for" in written else None
         if kind == "partition":
             return Partition(at_ns=at_ns, position=position, node=written[kind], for_ns=for_ns)
+        if kind == "removeNode":
+            found = RemoveNode(at_ns=at_ns, position=position, node=written[kind])
+            if "wait" not in written:
+                return found
+            return replace(found, wait_ns=span_ns(written["wait"], where / "wait"))
         if kind == "upgrade":
             assert for_ns is not None
             return Upgrade(at_ns=at_ns, position=position, scope=written[kind], count=count, for_ns=for_ns)
