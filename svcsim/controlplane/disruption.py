@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from svcsim.controlplane.loop import SECOND
@@ -11,9 +12,14 @@ from svcsim.kube import DisruptionBudget
 if TYPE_CHECKING:
     from svcsim.controlplane.plane import ControlPlane
 
-__all__ = ["RETRY_NS", "Disruption"]
+__all__ = ["RETRY_NS", "Disruption", "leaving"]
 
 RETRY_NS = 5 * SECOND  # kubectl drain, after an eviction is refused with 429
+
+
+def leaving(pods: Iterable[Pod], node: int) -> list[Pod]:
+    """The pods of a node that a drain makes go: all that are there but a DaemonSet's."""
+    return [pod for pod in pods if pod.node == node and not pod.gone and pod.workload.kind != "DaemonSet"]
 
 
 class Disruption:
@@ -25,13 +31,16 @@ class Disruption:
 
     def __init__(self, plane: ControlPlane) -> None:
         self._plane = plane
+        self._abandoned: set[Pod] = set()
 
     def cordon(self, node: int) -> None:
         """The node takes no new pods."""
         self._plane.cordoned.add(node)
 
     def uncordon(self, node: int) -> None:
-        """The node takes pods again; those that found no place are tried again."""
+        """The node takes pods again, if it is still there; those that found no place are tried again."""
+        if node in self._plane.node_lifecycle.removed:
+            return
         self._plane.cordoned.discard(node)
         self._plane.scheduler.retry()
 
@@ -47,8 +56,12 @@ class Disruption:
                 plane.warn_once(f"drain of {name}: {pod.workload} has no controller, so nothing replaces it")
             plane.loop.at(plane.loop.now + plane.dice.lag("api", f"evict/{pod.name}"), self._evict, pod)
 
+    def abandon(self, node: int) -> None:
+        """Pods of a node whose eviction was refused so far are left alone."""
+        self._abandoned |= set(leaving(self._plane.pods, node))
+
     def _evict(self, pod: Pod) -> None:
-        if not pod.active:
+        if not pod.active or pod in self._abandoned:
             return
         if self._allowed(pod):
             self._plane.delete_pod(pod)

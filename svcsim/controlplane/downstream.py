@@ -129,6 +129,11 @@ class Balancer:
         """The Service's ready pods turn at t_ns."""
         self._registrations.append((t_ns, targets))
 
+    def deregister(self, t_ns: int, target: int) -> None:
+        """A node is gone at t_ns, and no target any more."""
+        known = self._registrations[-1][1] if self._registrations else self._registered
+        self.register(t_ns, tuple(one for one in known if one != target))
+
     def advance(self, until_ns: int) -> None:
         """Everything that the balancer comes to believe before until_ns."""
         while self._registrations and self._registrations[0][0] < until_ns:
@@ -152,6 +157,11 @@ class Balancer:
             checks = self._checks.get(target)
             if checks is not None and self._answers(target) != before:
                 checks.turns(t_ns, not before)
+
+    @property
+    def asks_healthz(self) -> bool:
+        """Whether it asks kube-proxy's own health of a node, whatever the Service (policy Cluster)."""
+        return not self.of_pods and not self.local and self._check == "healthz"
 
     def _answers(self, target: int) -> bool:
         """Whether a check of the target passes, by what is known of it."""
@@ -269,6 +279,18 @@ class Downstream:
                 targets = [s for s, info in enumerate(self._plane.servers) if info.pod.node == node]
             for target in targets:
                 one.fact(t_ns, target, "node", state == NodeState.UP)
+
+    def eligible(self, t_ns: int, node: int, eligible: bool) -> None:
+        """A node's kube-proxy sees from t_ns on that the node is to be deleted, or is not."""
+        for one in self.balancers:
+            if one.asks_healthz:
+                one.fact(t_ns, node, "eligible", eligible)
+
+    def deregister(self, t_ns: int, node: int) -> None:
+        """The cloud takes a machine that it has deleted out of its load balancers."""
+        for one in self.balancers:
+            if not one.of_pods:
+                one.deregister(t_ns, node)
 
     def advance(self, until_ns: int) -> None:
         """Everything that those who follow come to believe before until_ns."""

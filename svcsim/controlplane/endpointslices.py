@@ -61,8 +61,8 @@ class ServiceState:
     """A Service, what the controller knows of its pods, and what its slices say (`listed`, by pod uid).
 
     dirty: pods that changed since the last sync. wanted: what that sync wanted. triggers: the instants that
-    annotations are made of. name: for its draws. hinted: whether endpoints may
-    carry hints.
+    annotations are made of. waits: only for the batch period to pass. name: for its draws. hinted: whether
+    endpoints may carry hints.
     """
 
     index: int
@@ -75,6 +75,7 @@ class ServiceState:
     dirty: dict[int, None] = field(default_factory=dict)
     triggers: dict[int, int] = field(default_factory=dict)
     busy: bool = False
+    waits: bool = False
     dirty_since_ns: int = -1
     name: str = field(init=False)
     hinted: bool = field(init=False)
@@ -114,21 +115,38 @@ class EndpointSliceController:
 
     def pod_changed(self, pod: Pod) -> None:
         """A pod that a Service selects changed in a way that may matter to its endpoint."""
-        now = self._plane.loop.now
         for state in self._plane.services_of(pod):
             if pod.gone:
                 state.pods.pop(pod.uid, None)
             else:
                 state.pods[pod.uid] = pod
             state.dirty[pod.uid] = None
-            if state.dirty_since_ns < 0:
-                state.dirty_since_ns = now
-            if not state.busy:
-                state.busy = True
-                if self._batch_ns:
-                    self._plane.loop.at(now + self._batch_ns, self._next, state)
-                else:
-                    self._next(state)
+            self._enqueue(state, self._batch_ns)
+
+    def reselected(self, state: ServiceState, pods: list[Pod]) -> None:
+        """A Service's selector changed, and these are its pods now (`onServiceUpdate`: no batch period)."""
+        before, state.pods = state.pods, {pod.uid: pod for pod in pods}
+        state.dirty |= dict.fromkeys((*before, *state.pods))
+        self._enqueue(state, 0)
+
+    def _enqueue(self, state: ServiceState, wait_ns: int) -> None:
+        """A Service waits for a worker, unless it does already."""
+        now = self._plane.loop.now
+        if state.dirty_since_ns < 0:
+            state.dirty_since_ns = now
+        if state.busy and not (state.waits and wait_ns == 0):
+            return
+        state.busy, state.waits = True, wait_ns > 0
+        if wait_ns:
+            self._plane.loop.at(now + wait_ns, self._waited, state)
+        else:
+            self._next(state)
+
+    def _waited(self, state: ServiceState) -> None:
+        """The batch period has passed, unless the Service was taken before."""
+        if state.waits:
+            state.waits = False
+            self._next(state)
 
     def _next(self, state: ServiceState) -> None:
         """A worker takes the Service, once one is free and the controller is awake."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from svcsim.controlplane.nodepool import NodePool
+from svcsim.controlplane.noderemoval import NodeRemoval
 from svcsim.controlplane.objects import Pod
 from svcsim.dataplane.contract import NEVER
 from svcsim.kube import ObjectKey
@@ -18,6 +19,8 @@ from svcsim.scenario import (
     Kill,
     Partition,
     Recover,
+    RemoveNode,
+    Reselect,
     Rollout,
     Scale,
     Scenario,
@@ -69,6 +72,8 @@ class Events:
                     plane.loop.at(asked_ns, self._rollout, event)
                 case Scale():
                     plane.loop.at(asked_ns, plane.scale, event.target, event.replicas)
+                case Reselect():
+                    plane.loop.at(asked_ns, plane.reselect, event)
                 case Delete():
                     plane.loop.at(asked_ns, self._delete, event, number)
                 case Crash() | Kill():
@@ -90,6 +95,8 @@ class Events:
                         plane.loop.at(end_ns, plane.node_lifecycle.recover, nodes[event.node])
                 case Recover():
                     plane.loop.at(event.at_ns, plane.node_lifecycle.recover, nodes[event.node])
+                case RemoveNode():
+                    plane.loop.at(asked_ns, NodeRemoval(plane, nodes[event.node], event.wait_ns).begin)
                 case Upgrade():
                     plane.loop.at(asked_ns, NodePool(plane, event).begin)
 

@@ -67,6 +67,7 @@ class NodeLifecycle:
         self._spell = [0] * len(plane.nodes)
         self._return = [0] * len(plane.nodes)
         self._unknown: set[int] = set()
+        self.removed: set[int] = set()
         self._tainted: dict[int, int] = {}
         self._look_phase = int(plane.dice.unit(Purpose.PHASE, "nodelifecycle") * MONITOR_NS)
         by_zone: dict[str | None, Zone] = {}
@@ -89,6 +90,12 @@ class NodeLifecycle:
             return
         self._leave(node, NodeState.DOWN)
         plane.kubelet.power_lost(node)
+
+    def remove(self, node: int) -> None:
+        """The machine is deleted: it is off for good, and the cloud's load balancers no longer have it."""
+        self.fail(node)
+        self.removed.add(node)
+        self._plane.downstream.deregister(self._plane.loop.now, node)
 
     def partition(self, node: int) -> None:
         """The node is cut off from everything else; what is on it runs on."""
@@ -123,6 +130,9 @@ class NodeLifecycle:
         """The machine boots, or the link is whole; who lost a connection has another after a while."""
         plane = self._plane
         state, now = self._state[node], plane.loop.now
+        if node in self.removed:
+            plane.warn_once(f"{plane.nodes[node].name} is deleted: it does not come back")
+            return
         if state is NodeState.UP:
             return
         self._state[node] = NodeState.UP

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from svcsim.controlplane.disruption import leaving
 from svcsim.controlplane.loop import SECOND
 from svcsim.controlplane.objects import Pod
 from svcsim.scenario import Upgrade
@@ -40,18 +41,13 @@ class NodePool:
         plane = self._plane
         node = self._todo.pop(0)
         plane.disruption.drain(node)
-        leaving = [
-            pod
-            for pod in plane.pods
-            if pod.node == node and not pod.gone and pod.workload.kind != "DaemonSet"
-        ]
-        plane.loop.at(plane.loop.now + POLL_NS, self._poll, node, leaving)
+        plane.loop.at(plane.loop.now + POLL_NS, self._poll, node, leaving(plane.pods, node))
 
-    def _poll(self, node: int, leaving: list[Pod]) -> None:
+    def _poll(self, node: int, pods: list[Pod]) -> None:
         plane = self._plane
-        leaving = [pod for pod in leaving if not pod.gone]
-        if leaving:
-            plane.loop.at(plane.loop.now + POLL_NS, self._poll, node, leaving)
+        left = [pod for pod in pods if not pod.gone]
+        if left:
+            plane.loop.at(plane.loop.now + POLL_NS, self._poll, node, left)
             return
         plane.node_lifecycle.fail(node)
         plane.loop.at(plane.loop.now + self._event.for_ns, self._back, node)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,7 @@ from svcsim.controlplane.topologyhints import Hint, served
 from svcsim.dataplane.contract import DROPPED, Ask, DataPlane, Job, JobResult, TruthKind
 from svcsim.kube import ObjectKey, PodTemplate, selects
 from svcsim.rng import Purpose
+from svcsim.scenario import Reselect
 from svcsim.timeline import Histories, Timeline
 
 __all__ = ["ControlPlane", "ControlRun", "ServerInfo"]
@@ -340,6 +341,17 @@ class ControlPlane:
             ]
             self._selected[place] = known
         return known
+
+    def reselect(self, event: Reselect) -> None:
+        """A Service gets another selector: the EndpointSlice controller does the rest."""
+        state = self._state_of[event.target]
+        state.service = replace(state.service, selector=event.selector)
+        self._selected.clear()
+        pods = [pod for pod in self.pods if not pod.gone and state in self.services_of(pod)]
+        if not pods:
+            asked = ",".join(f"{name}={value}" for name, value in event.selector.items())
+            self.warn_once(f"{event.target}: an event's selector ({asked}) selects no pod when it comes")
+        self.slices.reselected(state, pods)
 
     def delete_pod(self, pod: Pod) -> None:
         """deletionTimestamp is set; for a pod without a node the object goes at once."""

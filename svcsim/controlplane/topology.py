@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,7 @@ from svcsim.dataplane.contract import (
 from svcsim.distributions import Constant, Distribution
 from svcsim.kube import BarePod, ObjectKey, PodTemplate, Service, Workload, aliased, resolve_port, selects
 from svcsim.rng import Purpose
-from svcsim.scenario import FROM_OUTSIDE, Client, KeepAlive, Retry, Rollout, Scenario
+from svcsim.scenario import FROM_OUTSIDE, Client, KeepAlive, Reselect, Retry, Rollout, Scenario
 
 __all__ = ["Group", "Topology", "View", "container_name", "syn_ladder"]
 
@@ -89,6 +90,7 @@ class View:
     `ready` (ready addresses of a Service), `pods` (ready pods of a workload or a bare pod, without slices),
     `self` (pods that are alive, for loopback); of load balancers, `targets` (nodes, or pods, that they send
     to) and `health` (whether a node's healthCheckNodePort answers 200: no list, but whether there is one).
+    `later`: the selectors that events give the Service.
     """
 
     index: int
@@ -96,6 +98,7 @@ class View:
     service: Service | None
     target: ObjectKey | None
     port: int | str | None
+    later: tuple[Mapping[str, str], ...] = ()
 
     def container_of(self, template: PodTemplate) -> tuple[bool, int, int]:
         """(listed, container index or -1 if nobody listens, port number) of a pod with this template."""
@@ -118,10 +121,10 @@ class View:
         return True, -1 if found.container_index is None else found.container_index, found.port
 
     def includes(self, key: ObjectKey, template: PodTemplate) -> bool:
-        """Whether pods of this owner with this template belong to the view at all."""
+        """Whether pods of this owner with this template belong to the view, now or at any time."""
         if self.service is not None:
             same = self.service.key.namespace == key.namespace
-            return same and selects(self.service.selector, template.labels)
+            return same and any(selects(one, template.labels) for one in (self.service.selector, *self.later))
         return key == self.target
 
 
@@ -300,7 +303,12 @@ class Topology:
         for view in self.views:
             if (view.kind, view.service, view.target, view.port) == (kind, service, target, port):
                 return view
-        view = View(index=len(self.views), kind=kind, service=service, target=target, port=port)
+        later = tuple(
+            event.selector
+            for event in self.scenario.events
+            if isinstance(event, Reselect) and service is not None and event.target == service.key
+        )
+        view = View(index=len(self.views), kind=kind, service=service, target=target, port=port, later=later)
         self.views.append(view)
         return view
 

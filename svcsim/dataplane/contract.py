@@ -533,7 +533,8 @@ Window = Slice
 """What the control plane wrote since the last window; all rows have t < until_ns.
 
 Servers are numbered in order of creation: `new_server_group` int32 (k,) appends k of them, and
-`new_server_views` gives for each the views (ids) it belongs to (for R7's cause).
+`new_server_views` gives for each the views (ids) it belongs to (for R7's cause), at any time of the run where
+a Service's selector changes.
 `placed_server`, `placed_node` int32: servers whose node became known. Node rows, in order: `node_t` int64,
 `node_id` int32, `node_state` int8 (`NodeState`); all nodes start UP.
 Truth rows, in order: `truth_t` int64, `truth_server` int32, `truth_kind` int8.

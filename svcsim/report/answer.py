@@ -8,7 +8,6 @@ from typing import Any
 
 from svcsim.report.setting import Setting
 from svcsim.report.words import STAGE, many, per_10k, percent, spaced
-from svcsim.scenario.events import NOT_YET_EVENTS
 
 __all__ = ["answer", "interval", "not_modelled", "reasons"]
 
@@ -101,7 +100,6 @@ def reasons(setting: Setting) -> list[str]:
 def not_modelled() -> list[str]:
     """What a run leaves out."""
     return [
-        f"Events: {', '.join(NOT_YET_EVENTS)}.",
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
         "Connections: no UDP, no limit of ports or conntrack; pools of connections have no upper bound.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "

@@ -22,6 +22,7 @@ from svcsim.scenario.events import (
     NodeEvent,
     PauseController,
     Rate,
+    Reselect,
     Rollout,
     Scale,
     Unready,
@@ -44,6 +45,7 @@ from svcsim.scenario.model import (
 )
 from svcsim.scenario.resolve.clients import OF_OWNERS
 from svcsim.scenario.resolve.lookup import Lookup
+from svcsim.scenario.rules.selectors import check_loopback, check_reselect
 
 if TYPE_CHECKING:
     from svcsim.scenario.scenario import Scenario
@@ -82,6 +84,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
         _check_client(client, here)
         _check_reach(client, scenario.cluster, here, warnings)
         _check_target(client, scenario.manifests, lookup, here, warnings)
+    check_loopback(scenario.clients, scenario.events, where / "clients")
     names = {client.name: None for client in scenario.clients}
     nodes = {node.name: node.zone for node in scenario.cluster.nodes}
     for event in scenario.events:
@@ -331,6 +334,9 @@ def _check_event(
             raise (where / "rate").unknown(event.client, "client", names)
         if not 0 < event.rate_per_s <= MAX_RATE_PER_S:
             raise (where / "value").error(event.rate_per_s, "must be > 0 and at most 100M/s")
+        return
+    if isinstance(event, Reselect):
+        check_reselect(event, lookup, where)
         return
     if isinstance(event, NodeEvent):
         if event.node not in nodes:

@@ -292,6 +292,9 @@ _ROWS: Final = (
     Default("clients.sources", None, "addresses", "assumed", "one for each node in scope, one outside"),
     Default("clients.hostNetwork", False, "truth", "assumed", "callers are ordinary pods"),
     Default("events.count", 1, "pods", "assumed", "one pod at a time"),
+    Default(
+        "events.wait", "5s", "duration", "measured", "cluster-autoscaler's --node-delete-delay-after-taint"
+    ),
 )
 
 DEFAULTS: Final = MappingProxyType({row.key: row for row in _ROWS})

@@ -8,13 +8,12 @@ from typing import Any, ClassVar, Final
 
 from svcsim.kube.keys import ObjectKey
 from svcsim.kube.objects import PodTemplate
-from svcsim.scenario.defaults import default
+from svcsim.scenario.defaults import default, default_ns
 from svcsim.scenario.frozen import FrozenMap
 
 __all__ = [
     "CONTROLLERS",
     "NODE_EVENTS",
-    "NOT_YET_EVENTS",
     "REGISTRY",
     "Cordon",
     "Crash",
@@ -28,6 +27,8 @@ __all__ = [
     "PauseController",
     "Rate",
     "Recover",
+    "RemoveNode",
+    "Reselect",
     "Rollout",
     "Scale",
     "StartProxy",
@@ -119,6 +120,20 @@ class Rate(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reselect(Event):
+    """A Service selects other pods.
+
+    `labels` are what a patch of `spec.selector` says: values by label, None for a label that goes; `selector`
+    is what they, with those of earlier events, make of it.
+    """
+
+    kind: ClassVar[str] = "selector"
+    target: ObjectKey
+    labels: Mapping[str, str | None]
+    selector: Mapping[str, str] = _NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeEvent(Event):
     """Something that happens to one node."""
 
@@ -183,6 +198,14 @@ class Recover(NodeEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveNode(NodeEvent):
+    """A cluster autoscaler takes the node away: it is tainted, after `wait_ns` drained, and then deleted."""
+
+    kind: ClassVar[str] = "removeNode"
+    wait_ns: int = default_ns("events.wait")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Upgrade(Event):
     """Nodes are drained, taken away and given back, `count` at a time.
 
@@ -227,6 +250,7 @@ _NODE_KINDS: tuple[type[NodeEvent], ...] = (
     Fail,
     Partition,
     Recover,
+    RemoveNode,
 )
 NODE_EVENTS: Final[Mapping[str, type[NodeEvent]]] = FrozenMap({cls.kind: cls for cls in _NODE_KINDS})
 """Kinds of events that name a node."""
@@ -239,12 +263,10 @@ _KINDS: tuple[type[Event], ...] = (
     Kill,
     Unready,
     Rate,
+    Reselect,
     *_NODE_KINDS,
     Upgrade,
     PauseController,
 )
 REGISTRY: Final[Mapping[str, type[Event]]] = FrozenMap({cls.kind: cls for cls in _KINDS})
 """Every kind of event by the key it is written with."""
-
-NOT_YET_EVENTS: Final = ("selector",)
-"""Kinds that a scenario may come to have, refused with what there is instead."""

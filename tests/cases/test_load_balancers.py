@@ -233,6 +233,22 @@ def test_b19_without_a_second_hop_nothing_is_lost(cure: dict) -> None:
     assert failed(run("b19_only_a_hop", cure), "calls").max() == 0
 
 
+def test_b19_a_tainted_node_is_left_before_it_goes_if_there_is_time_for_it() -> None:
+    """KEP-3836: kube-proxy's health fails with the taint, the checks take 5 to 10 s, a connection up to 20.
+
+    The autoscaler's own five seconds are less than the checks need; a check of the node port sees nothing.
+    """
+
+    def lost(wait: str, **changes: str) -> np.ndarray:
+        events = [{"at": "40s", "removeNode": "hop", "wait": wait}]
+        return failed(run("b19_only_a_hop", {"events": events, **changes}), "calls")
+
+    assert lost("31s").max() == 0
+    assert lost("5s").mean() == pytest.approx(150, abs=4 * np.sqrt(150 / 20))
+    assert 0 < lost("20s").mean() < 75
+    assert lost("31s", **{f"{CHECKS}.check": "node-port"}).min() > 75
+
+
 def test_b20_every_rollout_leaves_nodes_without_a_pod() -> None:
     """kubernetes/kubernetes 99299: 502 from the node that has no pod any more, at each of the rollouts."""
     result = run("b20_rolled_every_half_minute", keep_requests=True)

@@ -201,3 +201,34 @@ def test_b08_streams_outlast_a_short_grace() -> None:
         result = run("b08_streams_scaled_in", change)
         assert causes(result, "streams").keys() == {"in_flight_cut"}
         assert failed(result, "streams").mean() > 1
+
+
+def test_blue_green_blue_must_outlive_the_latest_node() -> None:
+    """A second is less than a fifth of the nodes needs here, eleven is more than any does.
+
+    The service that testers use lists green all the time and notices nothing.
+    """
+    early = run("blue_green")
+    assert (failed(early, "fresh") > 0).mean() > 0.7
+    assert causes(early, "fresh")["stale_endpoint"] > 0.9 * failed(early, "fresh").sum()
+    assert failed(early, "tester").max() == 0
+    later = {
+        "events": [
+            {"at": "20s", "selector": "service/web", "labels": {"version": "green"}},
+            {"at": "31s", "scale": "deployment/blue", "replicas": 0},
+        ]
+    }
+    assert failed(run("blue_green", later), "fresh").max() == 0
+
+
+def test_blue_green_no_wait_moves_a_kept_connection() -> None:
+    """Who keeps connections is still on blue when it goes, however late: what is in flight then is cut."""
+    later = {
+        "events": [
+            {"at": "20s", "selector": "service/web", "labels": {"version": "green"}},
+            {"at": "50s", "scale": "deployment/blue", "replicas": 0},
+        ]
+    }
+    result = run("blue_green", later)
+    assert failed(result, "kept").mean() > 1
+    assert set(causes(result, "kept")) <= {"in_flight_cut", "kept_closed"}

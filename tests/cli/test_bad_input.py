@@ -68,7 +68,7 @@ class TestScenarios:
             ("duration: 15s", "durration: 15s", "durration"),
             ("manifests: [web.yaml]", "manifests: [wbe.yaml]", "manifests[0]"),
             ("rollout: deployment/web", "rollout: deployment/api", "events[0].rollout"),
-            ("rollout: deployment/web", "selector: service/web", "events[0].selector is not simulated yet"),
+            ("rollout: deployment/web", "selector: service/web", "events[0].labels is missing"),
             ("name: pinned", "name: vip", "clients[1].name"),
         ],
     )

@@ -348,8 +348,39 @@ def _ways(dice: random.Random, grid: bool, manifests: list[dict], clients: list[
     }
 
 
+def _reselections(dice: random.Random, document: dict) -> None:
+    """In a tenth of the scenarios Services come to select other pods, or none, and back."""
+    if dice.random() > 0.1:
+        return
+    named = [one for one in document["manifests"] if one["kind"] == "Service" and "selector" in one["spec"]]
+    inside = {client["to"] for client in document["clients"] if client["via"] == "loopback"}
+    named = [one for one in named if f"service/{one['metadata']['name']}" not in inside]
+    for one in named:
+        labels = one["spec"]["selector"]
+        for _ in range(dice.choice([1, 2, 3])):
+            app = dice.choice(["w0", "w1", labels["app"], "nobody"])
+            event = {"selector": f"service/{one['metadata']['name']}", "labels": {"app": app}}
+            document["events"].append({"at": f"{round(dice.uniform(0.5, 7.5), 1)}s", **event})
+
+
+def _removals(dice: random.Random, document: dict) -> None:
+    """In a tenth of the scenarios a node is taken away."""
+    if dice.random() < 0.1:
+        wait = dice.choice(["0s", "1s", "3s"])
+        event = {"at": f"{round(dice.uniform(0.5, 6), 1)}s", "removeNode": "node-1", "wait": wait}
+        document["events"].append(event)
+
+
 def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
+    document = _scenario(seed)
+    _reselections(random.Random(f"reselections {seed}"), document)
+    _removals(random.Random(f"removals {seed}"), document)
+    return document
+
+
+def _scenario(seed: int) -> dict:
+    """What was there from the first."""
     m = _Maker(seed)
     manifests: list[dict] = []
     workloads: dict[str, dict] = {}

@@ -123,6 +123,8 @@ def test_the_generator_reaches_every_part_of_a_scenario() -> None:
         "recover",
         "upgrade",
         "pauseController",
+        "nobody",
+        "removeNode",
         "readinessGates",
         "HorizontalPodAutoscaler",
         "behavior",

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from svcsim.errors import ScenarioError
-from svcsim.scenario import REGISTRY, Rollout, Scenario
-from svcsim.scenario.events import NOT_YET_EVENTS
+from svcsim.scenario import Rollout, Scenario
 from tests.scenario.worlds import read, small
 
 SECOND = 1_000_000_000
@@ -16,15 +15,6 @@ SECOND = 1_000_000_000
 
 def with_event(**event: Any) -> Scenario:
     return read(small(events=[{key.rstrip("_"): value for key, value in event.items()}]))
-
-
-@pytest.mark.parametrize("kind", NOT_YET_EVENTS)
-def test_events_that_are_not_simulated_yet(kind: str) -> None:
-    available = ", ".join(REGISTRY)
-    with pytest.raises(
-        ScenarioError, match=rf"events\[0\].{kind} is not simulated yet; available: {available}"
-    ):
-        with_event(at="1s", **{kind: "node-2"})
 
 
 @pytest.mark.parametrize(

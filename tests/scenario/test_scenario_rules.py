@@ -66,8 +66,9 @@ def test_the_complete_document_resolves_to_records() -> None:
     kinds = [(event.at_ns // SECOND, event.kind) for event in scenario.events]
     expected = [(10, "rollout"), (20, "scale"), (30, "rollout"), (30, "delete"), (40, "crash")]
     of_nodes = [(71, "cordon"), (72, "uncordon"), (73, "drain"), (74, "stopProxy"), (75, "startProxy")]
-    of_nodes += [(76, "fail"), (77, "recover"), (78, "partition"), (79, "upgrade"), (80, "pauseController")]
-    assert kinds == [*expected, (50, "kill"), (60, "unready"), (70, "rate"), *of_nodes]
+    of_nodes += [(76, "fail"), (77, "recover"), (78, "partition"), (79, "upgrade")]
+    of_nodes += [(79, "removeNode"), (80, "pauseController")]
+    assert kinds == [*expected, (50, "kill"), (60, "unready"), (70, "rate"), (70, "selector"), *of_nodes]
 
 
 def test_what_is_left_out_has_its_default() -> None:

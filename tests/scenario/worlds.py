@@ -221,6 +221,7 @@ COMPLETE: dict[str, Any] = {
         {"at": "50s", "kill": "pod/solo"},
         {"at": "60s", "unready": "deployment/web", "count": 2, "for": "5s"},
         {"at": "70s", "rate": "vip", "value": "300/s"},
+        {"at": "70.5s", "selector": "service/web", "labels": {"app": "solo", "track": None}},
         {"at": "71s", "cordon": "n1"},
         {"at": "72s", "uncordon": "n1"},
         {"at": "73s", "drain": "n1"},
@@ -230,6 +231,7 @@ COMPLETE: dict[str, Any] = {
         {"at": "77s", "recover": "n1"},
         {"at": "78s", "partition": "n1", "for": "9s"},
         {"at": "79s", "upgrade": "zone:a", "count": 2, "for": "30s"},
+        {"at": "79.5s", "removeNode": "n2", "wait": "40s"},
         {"at": "80s", "pauseController": "endpointslice", "for": "5s"},
     ],
 }

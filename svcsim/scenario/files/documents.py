@@ -20,6 +20,8 @@ from svcsim.scenario.events import (
     Partition,
     PauseController,
     Rate,
+    RemoveNode,
+    Reselect,
     Rollout,
     Scale,
     Unready,
@@ -258,7 +260,11 @@ def event_document(event: Event) -> dict[str, Any]:
         found[event.kind] = event.node
         if isinstance(event, Partition) and event.for_ns is not None:
             found["for"] = format_duration(event.for_ns)
+        if isinstance(event, RemoveNode):
+            found["wait"] = format_duration(event.wait_ns)
         return found
+    if isinstance(event, Reselect):
+        return found | {"selector": _key(event.target), "labels": dict(event.labels)}
     if isinstance(event, Upgrade):
         return found | {
             "upgrade": event.scope,

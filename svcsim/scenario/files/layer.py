@@ -362,6 +362,7 @@ class EventFile(
         "for_": "for",
         "stop_proxy": "stopProxy",
         "start_proxy": "startProxy",
+        "remove_node": "removeNode",
         "pause_controller": "pauseController",
     },
 ):
@@ -384,13 +385,17 @@ class EventFile(
     fail: Name | UnsetType = UNSET
     partition: Name | UnsetType = UNSET
     recover: Name | UnsetType = UNSET
+    remove_node: Name | UnsetType = UNSET
     upgrade: Annotated[str, _meta("all, zone:NAME or a node", minLength=1)] | UnsetType = UNSET
     pause_controller: Name | UnsetType = UNSET
     rate: Name | UnsetType = UNSET
+    selector: Key | UnsetType = UNSET
+    labels: dict[str, Any] | UnsetType = UNSET
     set: dict[str, Any] | UnsetType = UNSET
     replicas: Annotated[int, Meta(ge=0, le=150_000)] | UnsetType = UNSET
     count: Count | UnsetType = UNSET
     for_: Duration | UnsetType = UNSET
+    wait: Duration | UnsetType = UNSET
     value: Rate | UnsetType = UNSET
 
 

@@ -14,7 +14,7 @@ from svcsim.scenario.files.place import Source, Where
 from svcsim.scenario.files.typed import typed
 from svcsim.scenario.resolve.clients import resolve_clients
 from svcsim.scenario.resolve.cluster import resolve_cluster, resolve_lag
-from svcsim.scenario.resolve.events import check_event_kinds, resolve_events
+from svcsim.scenario.resolve.events import resolve_events
 from svcsim.scenario.resolve.inputs import Inputs
 from svcsim.scenario.resolve.lookup import Lookup
 from svcsim.scenario.resolve.values import positive_ns
@@ -49,7 +49,6 @@ def resolve(
     """
     where = Where(source)
     plain = dict(document)
-    check_event_kinds(plain.get("events"), where / "events")
     file = typed(plain if inputs is None else {**plain, "manifests": "-"}, ScenarioFile, where)
     if inputs is None:
         inputs = Inputs.of(file.manifests, base=base, where=where / "manifests")

@@ -18,7 +18,6 @@ from svcsim.kube.objects import PodTemplate
 from svcsim.scenario.defaults import default
 from svcsim.scenario.events import (
     NODE_EVENTS,
-    NOT_YET_EVENTS,
     REGISTRY,
     Crash,
     Delete,
@@ -27,6 +26,8 @@ from svcsim.scenario.events import (
     Partition,
     PauseController,
     Rate,
+    RemoveNode,
+    Reselect,
     Rollout,
     Scale,
     Unready,
@@ -41,7 +42,7 @@ from svcsim.scenario.resolve.lookup import Lookup
 from svcsim.scenario.resolve.shorthand import template_field
 from svcsim.scenario.resolve.values import positive_ns, rate_per_s, span_ns
 
-__all__ = ["check_event_kinds", "resolve_events"]
+__all__ = ["resolve_events"]
 
 MAX_EVENTS: Final = 100_000
 COMPANIONS: Final[Mapping[str, tuple[str, ...]]] = FrozenMap(
@@ -53,8 +54,10 @@ COMPANIONS: Final[Mapping[str, tuple[str, ...]]] = FrozenMap(
         "kill": ("count",),
         "unready": ("count", "for"),
         "rate": ("value",),
+        "selector": ("labels",),
         **dict.fromkeys(NODE_EVENTS, ()),
         "partition": ("for",),
+        "removeNode": ("wait",),
         "upgrade": ("count", "for"),
         "pauseController": ("for",),
     }
@@ -66,21 +69,11 @@ REQUIRED: Final = frozenset(
         ("scale", "replicas"),
         ("unready", "for"),
         ("rate", "value"),
+        ("selector", "labels"),
         ("upgrade", "for"),
         ("pauseController", "for"),
     }
 )
-
-
-def check_event_kinds(value: object, where: Where) -> None:
-    """Refuse, before types are looked at, a kind of event that is known but not simulated yet."""
-    if not isinstance(value, list):
-        return
-    for index, event in enumerate(value):
-        for kind in NOT_YET_EVENTS if isinstance(event, dict) else ():
-            if kind in event:
-                here = where / index / kind
-                raise here.problem(f"{here} is not simulated yet; available: {', '.join(REGISTRY)}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,6 +114,11 @@ class _Reader:
         for_ns = positive_ns(written["for"], where / "for") if "for" in written else None
         if kind == "partition":
             return Partition(at_ns=at_ns, position=position, node=written[kind], for_ns=for_ns)
+        if kind == "removeNode":
+            found = RemoveNode(at_ns=at_ns, position=position, node=written[kind])
+            if "wait" not in written:
+                return found
+            return replace(found, wait_ns=span_ns(written["wait"], where / "wait"))
         if kind == "upgrade":
             assert for_ns is not None
             return Upgrade(at_ns=at_ns, position=position, scope=written[kind], count=count, for_ns=for_ns)
@@ -129,6 +127,10 @@ class _Reader:
             return PauseController(at_ns=at_ns, position=position, controller=written[kind], for_ns=for_ns)
         if kind in NODE_EVENTS:
             return NODE_EVENTS[kind](at_ns=at_ns, position=position, node=written[kind])
+        if kind == "selector":
+            service = self.lookup.one(written[kind], where / kind, services=True, owners=False)
+            labels = FrozenMap(_labels(written["labels"], where / "labels"))
+            return Reselect(at_ns=at_ns, position=position, target=service, labels=labels)
         target = self.lookup.one(written[kind], where / kind)
         if kind == "rollout":
             changes = FrozenMap(_flat(written.get("set", {})))
@@ -161,6 +163,14 @@ class _Reader:
 
 def _written(file: EventFile) -> dict[str, Any]:
     return {field.encode_name: getattr(file, field.name) for field in msgspec.structs.fields(file)}
+
+
+def _labels(written: Mapping[str, Any], where: Where) -> Mapping[str, str | None]:
+    """Refuse values that are no text: YAML reads `version: 2` as a number, which no label is."""
+    for name, value in written.items():
+        if value is not None and not isinstance(value, str):
+            raise (where / name).error(value, "must be text in quotes, or null for a label that goes")
+    return written
 
 
 def _flat(changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,6 +220,22 @@ def _template(document: Mapping[str, Any], where: Where) -> PodTemplate:
     return found.workloads[0].template
 
 
+def _selectors(events: list[Event], lookup: Lookup) -> list[Event]:
+    """Give every event of a Service's selector the whole selector that it leads to."""
+    latest: dict[ObjectKey, dict[str, str]] = {}
+    done: list[Event] = []
+    for event in events:
+        if not isinstance(event, Reselect):
+            done.append(event)
+            continue
+        own = latest.setdefault(event.target, dict(lookup.services[event.target].selector or {}))
+        own |= {name: value for name, value in event.labels.items() if value is not None}
+        for name in [name for name, value in event.labels.items() if value is None]:
+            own.pop(name, None)
+        done.append(replace(event, selector=FrozenMap(own)))
+    return done
+
+
 def resolve_events(
     files: Sequence[EventFile],
     *,
@@ -227,4 +253,4 @@ def resolve_events(
         first = reader.read(file, position, here)
         events += reader.repeated(first, file, here, MAX_EVENTS - len(events))
     events.sort(key=lambda event: (event.at_ns, event.position))
-    return tuple(_templates(events, inputs, where))
+    return tuple(_selectors(_templates(events, inputs, where), lookup))
