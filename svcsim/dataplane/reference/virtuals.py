@@ -51,9 +51,10 @@ class VirtualService:
                 self._drop(server)
             if server not in self.destinations:
                 self.destinations.insert(0, server)
-        for server in [one for one in self.destinations if one not in listed]:
+        stays = {*listed, *self.leaving}
+        for server in [one for one in self.destinations if one not in stays]:
             if self._is_remembered(server, now_ns):
-                self.leaving.setdefault(server, now_ns)
+                self.leaving[server] = now_ns
             else:
                 self._drop(server)
 
