@@ -469,14 +469,14 @@ class ControlPlane:
         """The servers a view lists now, in rule order (the text `ip:port`)."""
         ready: list[tuple[str, int]] = []
         fallback: list[tuple[str, int]] = []
-        if view.kind in ("proxy", "local", "health", "ready"):
+        if view.kind in ("proxy", "local", "near", "health", "ready"):
             for uid, one in self._state(view).listed.items():
                 entry = self._entry(view, uid, one.sandbox)
                 if entry is None:
                     continue
                 if one.said.ready:
                     ready.append(entry)
-                elif one.said.serving and one.said.terminating and view.kind in ("proxy", "local"):
+                elif one.said.serving and one.said.terminating and view.kind in ("proxy", "local", "near"):
                     fallback.append(entry)
         else:
             pods = self._alive.values() if view.kind == "self" else self.pods
@@ -514,7 +514,7 @@ class ControlPlane:
 
     def _scoped(self, view: View) -> Int64 | None:
         """The version of each node's proxy, int64 (n_nodes,), where nodes may differ; None where not."""
-        if view.kind in ("local", "health"):
+        if view.kind in ("local", "near", "health"):
             return self._of_each_node(view)
         if view.kind != "proxy":
             return None
@@ -552,8 +552,9 @@ class ControlPlane:
     def _of_each_node(self, view: View) -> Int64:
         """By node, its own ready endpoints, else its own serving ones that terminate (CategorizeEndpoints).
 
-        A node without any holds the empty list where there is none anywhere, else DROPPED; of `health` it
-        is DROPPED wherever no own endpoint is ready (pkg/proxy/healthcheck/service_health.go).
+        A node without any holds the empty list where there is none anywhere, else DROPPED; of `near` it holds
+        all there are (pkg/proxy/ipvs/proxier.go syncEndpoint); of `health` it is DROPPED wherever no own
+        endpoint is ready (pkg/proxy/healthcheck/service_health.go).
         """
         ready: dict[int, list[tuple[str, int]]] = {}
         fallback: dict[int, list[tuple[str, int]]] = {}
@@ -566,7 +567,8 @@ class ControlPlane:
         empty = self.timeline.add_version(())
         health = view.kind == "health"
         nowhere = not ready and not fallback and not health
-        versions = np.full(len(self.nodes), empty if nowhere else DROPPED, dtype=np.int64)
+        none = self.timeline.add_version(self._list(view)) if view.kind == "near" else DROPPED
+        versions = np.full(len(self.nodes), empty if nowhere else none, dtype=np.int64)
         for node, own in (ready if health else {**fallback, **ready}).items():
             if node >= 0:
                 servers = () if health else tuple(server for _, server in sorted(own))

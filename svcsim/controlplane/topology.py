@@ -23,11 +23,12 @@ from svcsim.dataplane.contract import (
     QueueFull,
     Reach,
     Resolve,
+    Scheduler,
 )
 from svcsim.distributions import Constant, Distribution
 from svcsim.kube import BarePod, ObjectKey, PodTemplate, Service, Workload, aliased, resolve_port, selects
 from svcsim.rng import Purpose
-from svcsim.scenario import FROM_OUTSIDE, Client, KeepAlive, Reselect, Retry, Rollout, Scenario
+from svcsim.scenario import FROM_OUTSIDE, Client, KeepAlive, KubeProxy, Reselect, Retry, Rollout, Scenario
 
 __all__ = ["Group", "Topology", "View", "container_name", "syn_ladder"]
 
@@ -39,6 +40,33 @@ _BALANCES = {
     "least-request": Balance.LEAST,
     "two-choices": Balance.TWO_CHOICES,
 }
+
+_SCHEDULERS = {
+    "rr": Scheduler.ROUND_ROBIN,
+    "lc": Scheduler.LEAST,
+    "sh": Scheduler.SOURCE_HASH,
+    "mh": Scheduler.MAGLEV,
+}
+_FRONT_ENDS = ("cluster-ip", "node-port", "load-balancer")
+_ROUTED = ("proxy", "local", "near")
+
+
+def _scheduler(proxy: KubeProxy, client: Client, view: View) -> Scheduler:
+    """What chooses where the client's requests are routed; NONE where every connection is picked at random.
+
+    Cilium's Maglev is for what comes from outside: inside, a socket picks when it connects
+    (kubeproxy-free.rst).
+    """
+    if view.kind in _ROUTED and proxy.mode == "ipvs":
+        return _SCHEDULERS[proxy.ipvs_scheduler]
+    if view.kind in _ROUTED and proxy.lb_algorithm == "maglev" and client.origin == "outside":
+        return Scheduler.TUPLE if client.via in FROM_OUTSIDE else Scheduler.NONE
+    return Scheduler.NONE
+
+
+def _virtual(client: Client) -> int:
+    """Which of a Service port's virtual services a client calls: cluster IP, node port or load balancer."""
+    return _FRONT_ENDS.index(client.via) if client.via in _FRONT_ENDS else 0
 
 
 def syn_ladder(kernel: tuple[int, int]) -> tuple[tuple[int, ...], int]:
@@ -87,6 +115,7 @@ class View:
     """A list of servers under one rule.
 
     kind: `proxy` (kube-proxy's choice of endpoints), `local` (its choice under a traffic policy Local),
+    `near` (the same in mode ipvs, where a node without local endpoints uses all for its own pods),
     `ready` (ready addresses of a Service), `pods` (ready pods of a workload or a bare pod, without slices),
     `self` (pods that are alive, for loopback); of load balancers, `targets` (nodes, or pods, that they send
     to) and `health` (whether a node's healthCheckNodePort answers 200: no list, but whether there is one).
@@ -200,7 +229,7 @@ class Topology:
         none = [-1] * len(nodes)
         observers, resolver, balancer, targets = none, -1, -1, -1
         watchers = self.slice_watchers if view.service is not None else self.pod_watchers
-        if view.kind in ("proxy", "local"):
+        if view.kind in _ROUTED:
             where = [*nodes, *entries]
             if client.via == "load-balancer" and client.origin == "outside":
                 found = self._view(client, "targets")
@@ -239,24 +268,25 @@ class Topology:
     def _kinds_of(self, client: Client, nodes: list[int], entries: list[int]) -> list[str]:
         """The kind of view that each source of a client is routed by."""
         service = self._service_of(client)
+        near = "near" if self.scenario.cluster.kube_proxy.mode == "ipvs" else None
         if client.via == "loopback":
             return ["self"] * len(nodes)
         if service is None:
             return ["pods"] * len(nodes)
         if client.via in ("cluster-ip", "external-name"):
             local = service.internal_traffic_policy == "Local"
-            return ["local" if local else "proxy"] * len(nodes)
+            return [(near or "local") if local else "proxy"] * len(nodes)
         local = service.external_traffic_policy == "Local"
         if client.via == "load-balancer":
             if client.origin != "outside":
-                return ["proxy"] * len(nodes)
+                return [near if near and local else "proxy"] * len(nodes)
             if self.scenario.cluster.load_balancer.targets == "pods":
                 return ["targets"] * len(nodes)
             return ["local" if local else "proxy"] * len(nodes)
         if client.via == "node-port":
             # what comes from a node's own pods is not bound by the policy (proxier.go, the XLB chain)
             return [
-                "local" if local and node != entry else "proxy"
+                "local" if local and node != entry else near if near and local else "proxy"
                 for node, entry in zip(nodes, entries, strict=True)
             ]
         return ["ready"] * len(nodes)
@@ -401,6 +431,7 @@ class Topology:
             groups=tuple(g.plan for g in self.groups),
             clients=tuple(self._client_plan(k, client, dice) for k, client in enumerate(scenario.clients)),
             vanished_after_ns=after,
+            table_key=dice.key(Purpose.ROUTER, "table/"),
         )
 
     def _client_plan(self, k: int, client: Client, dice: Dice) -> ClientPlan:
@@ -434,7 +465,7 @@ class Topology:
         ]
         connect = client.connect_timeout_ns
         view = self.views[self.view_of_client[k]]
-        service = view.service if view.kind in ("proxy", "local") else None
+        service = view.service if view.kind in _ROUTED else None
         sticks = service is not None and service.session_affinity == "ClientIP"
         retry = client.retry or Retry(times=0)
         share = retry.budget_share
@@ -481,4 +512,7 @@ class Topology:
             age_key=dice.key(Purpose.LIFETIME, client.name),
             repick_key=dice.key(Purpose.REPICK, client.name),
             resolve_key=dice.key(Purpose.RESOLVE, client.name),
+            scheduler=_scheduler(cluster.kube_proxy, client, view),
+            virtual=_virtual(client),
+            hash_key=dice.key(Purpose.ROUTER, f"hash/{client.name}"),
         )

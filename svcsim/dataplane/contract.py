@@ -188,6 +188,30 @@ R25. *Kept connections.* With `keeps` FRESH every attempt opens a connection (R6
     closed otherwise. KEPT: it is closed too if it is over, or if the stack, rid of what is over, has
     max_idle.
 
+**A node's own balancer**
+
+R26. *Scheduler.* With `scheduler` other than NONE the list of R6 (BELIEF) is chosen from by what routes the
+    request, its entry or the source's observer, in place of R5 and of R23's candidates and `balance`: it
+    knows neither what was tried nor what is ejected. Affinity (R23) comes before it. What follows is kept for
+    each (observer or entry, view, `virtual`), for all clients and sources that use it.
+    *Destinations* (Linux net/netfilter/ipvs; all weights are 1), none at first. A belief row of the observer
+    and the view (DROPPED is the empty list) puts those that are new, or were leaving, at the head, one after
+    the other in the order of the list; then those that are not listed go, or with SOURCE_HASH and MAGLEV are
+    *leaving* while something is remembered of them. An attempt is remembered from the SYN that chose, or its
+    beginning on a kept connection, until it is booked, and for REMEMBERED_NS more if it was accepted. One
+    that is leaving since x goes at the first x + k * LEAVING_CHECK_NS, k = 1, 2, ..., at which nothing is
+    remembered (looked at when a list is taken or chosen from).
+    ROUND_ROBIN: the one after the last chosen, the first after the last; at first, the first. If the last
+    chosen goes, the one before it stands for it, or the head, before the first.
+    LEAST: the smallest 256 * open attempts + remembered others, of equals the first.
+    SOURCE_HASH: of n destinations number (h mod 256) mod n, h = rng.u32_at(hash_key, source).
+    MAGLEV: entry h mod 4093 of Maglev's table, h = rng.u32_at(hash_key, request, k), a hash of address and
+    port, the same for all SYNs of attempt k. The destinations take turns in their order (at most as many as
+    there are entries); d visits offset, offset + skip, ... mod M, offset = rng.u32_at(table_key, d) mod M,
+    skip = rng.u32_at(table_key, d, 1) mod (M - 1) + 1, and takes the first that is free.
+    A hash that names one that is leaving: R7 with the client's `on_empty`, cause STALE_ENDPOINT.
+    TUPLE: MAGLEV with 16381 entries over the list itself in its order; nothing is remembered.
+
 `attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of
 the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
@@ -209,9 +233,11 @@ __all__ = [
     "DROPPED",
     "ICMP_BURST_NS",
     "ICMP_COST_NS",
+    "LEAVING_CHECK_NS",
     "NEVER",
     "ON_SERVERS_NODE",
     "RECORD_DTYPE",
+    "REMEMBERED_NS",
     "RESPONSE_RTO_NS",
     "Ask",
     "Balance",
@@ -230,6 +256,7 @@ __all__ = [
     "Rank",
     "Reach",
     "Resolve",
+    "Scheduler",
     "ServerState",
     "TruthKind",
     "Window",
@@ -252,6 +279,12 @@ RESPONSE_RTO_NS = tuple(
 15 of them (Linux net/ipv4/tcp_timer.c, tcp_retries2)."""
 
 ON_SERVERS_NODE = -2
+
+REMEMBERED_NS = 120_000_000_000
+"""How long IPVS counts a connection that is over (ip_vs_proto_tcp.c: TIME_WAIT and FIN_WAIT, 2 min)."""
+
+LEAVING_CHECK_NS = 60_000_000_000
+"""pkg/proxy/ipvs/graceful_termination.go rsCheckDeleteInterval."""
 
 DROPPED = -2
 """Stands for the version of a list that is empty by policy (R21)."""
@@ -372,6 +405,27 @@ class Balance(IntEnum):
     TWO_CHOICES = 3
 
 
+class Scheduler(IntEnum):
+    """How a node chooses among the destinations of a virtual service (R26)."""
+
+    NONE = 0
+    ROUND_ROBIN = 1
+    LEAST = 2
+    SOURCE_HASH = 3
+    MAGLEV = 4
+    TUPLE = 5
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it matters how long a connection is open."""
+        return self in (Scheduler.LEAST, Scheduler.SOURCE_HASH, Scheduler.MAGLEV)
+
+    @property
+    def entries(self) -> int:
+        """The size of its Maglev table; 0 for none (CONFIG_IP_VS_MH_TAB_INDEX 12; Cilium's default)."""
+        return {Scheduler.MAGLEV: 4093, Scheduler.TUPLE: 16381}.get(self, 0)
+
+
 class Keeps(IntEnum):
     """What becomes of a client's connection after an attempt (R25)."""
 
@@ -443,6 +497,7 @@ class ClientPlan:
     alone). `rotates`: how a HELD source picks (R6).
     `balance` and `affinity_ns` (-1 for none): R23. `retries` to `budget_burst` (permille -1: no budget): R22.
     `eject_after` (0: never), `eject_ns`: R24. `keeps` to `hears_ns`: R25, NEVER for no limit.
+    `scheduler`, `virtual` (number of the virtual service), `hash_key`: R26.
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
@@ -494,6 +549,9 @@ class ClientPlan:
     ladder_ns: Int64
     repick_key: int
     resolve_key: int
+    scheduler: Scheduler = Scheduler.NONE
+    virtual: int = 0
+    hash_key: int = 0
 
     @property
     def n_sources(self) -> int:
@@ -501,9 +559,9 @@ class ClientPlan:
 
     @property
     def booked(self) -> bool:
-        """Whether the end of an attempt means more than its record (R22 to R25)."""
+        """Whether the end of an attempt means more than its record (R22 to R26)."""
         remembers = self.balance != Balance.UNIFORM or self.keeps != Keeps.FRESH
-        return self.retries > 0 or self.eject_after > 0 or remembers
+        return self.retries > 0 or self.eject_after > 0 or remembers or self.scheduler.remembers
 
     @property
     def views(self) -> Int32:
@@ -517,7 +575,7 @@ class ClientPlan:
 class Plan:
     """Everything about a run that is known before it starts.
 
-    `vanished_after_ns`: -1 where a vanished address stays silent (blackhole).
+    `vanished_after_ns`: -1 where a vanished address stays silent (blackhole). `table_key`: R26.
     """
 
     duration_ns: int
@@ -527,6 +585,7 @@ class Plan:
     groups: tuple[GroupPlan, ...]
     clients: tuple[ClientPlan, ...]
     vanished_after_ns: int
+    table_key: int = 0
 
 
 Window = Slice

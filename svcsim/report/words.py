@@ -28,6 +28,7 @@ STAGE = {
     "policy": "at a node without an endpoint of its own (traffic policy Local)",
     "loadBalancer": "in the load balancer's list: its health checks or its API",
     "ingress": "while the ingress proxy had the change and did not act on it yet",
+    "draining": "by a hash that named a pod which IPVS was still draining",
 }
 """When a failure fell, by stage; each ends a sentence that begins "it failed"."""
 

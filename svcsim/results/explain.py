@@ -32,6 +32,7 @@ _WHERE = {
     "policy": "at a node without an endpoint of its own, which its traffic policy does not let it leave",
     "loadBalancer": "in the load balancer's own list, which its health checks or its API had not changed yet",
     "ingress": "while the ingress proxy had the change and did not act on it yet (lag.ingress)",
+    "draining": "by a hash that named a pod which IPVS was still draining, with weight 0 (sh, mh)",
 }
 
 _HELP = {
@@ -149,6 +150,11 @@ def help_for(
         via: the client's way in.
     """
     if cause == "stale_endpoint":
+        if stages and max(stages, key=lambda name: stages[name]) == "draining":
+            return (
+                "an ipvsScheduler without a hash (rr, lc), or another mode of kube-proxy: sh and mh refuse "
+                "what hashes to a pod that is being drained, for two to three minutes whatever the pod does"
+            )
         if announced is None:
             announced = sum(stages.get(s, 0) for s in _PIPELINE) >= stages.get("detection", 0)
         if not announced:

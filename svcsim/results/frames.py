@@ -16,7 +16,7 @@ from svcsim.results.collect import LEVELS, TABLE_ROWS, Collector, Part
 from svcsim.results.provenance import provenance_of
 from svcsim.results.reading.lag import LAG_STAGES
 from svcsim.results.reading.lifecycle import POD_INSTANTS, UNSET
-from svcsim.results.reading.pipeline import STAGE_NAMES
+from svcsim.results.reading.pipeline import STAGE_NAMES, Stage
 from svcsim.results.reading.why import NOT_KNOWN, rule_of
 from svcsim.results.result import Result
 from svcsim.results.statistics import edges_s, mean_interval, no_failure_bound, quantiles_s, ratio_interval
@@ -179,6 +179,8 @@ def _failures(collector: Collector) -> tuple[pd.DataFrame, Int64]:
     rows = collector.kept.rows(collector.collected.replications)
     topology, labels = collector.topology, collector.labels
     rules = np.array([[rule_of(o, c) for c in Cause] for o in Outcome], dtype=object)
+    rule = rules[rows["outcome"], rows["cause"]]
+    rule[(rows["stage"] == Stage.DRAINING) & (rule == "R10")] = "R26"
     node = np.full(len(rows), -1, dtype=np.int64)
     for k, nodes in enumerate(topology.source_nodes):
         own = rows["client"] == k
@@ -197,7 +199,7 @@ def _failures(collector: Collector) -> tuple[pd.DataFrame, Int64]:
             "outcome": np.array(OUTCOMES, dtype=object)[rows["outcome"]],
             "cause": np.array(CAUSES, dtype=object)[rows["cause"]],
             "stage": np.array(STAGE_NAMES, dtype=object)[rows["stage"]],
-            "rule": rules[rows["outcome"], rows["cause"]],
+            "rule": rule,
             "pod": collector.pods.words()[rows["pod"]],
             "node": labels.nodes[node],
             "observer": labels.observers[rows["observer"]],

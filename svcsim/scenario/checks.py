@@ -46,6 +46,7 @@ from svcsim.scenario.model import (
 from svcsim.scenario.resolve.clients import OF_OWNERS
 from svcsim.scenario.resolve.lookup import Lookup
 from svcsim.scenario.rules.selectors import check_loopback, check_reselect
+from svcsim.scenario.schedulers import scheduler_warnings
 
 if TYPE_CHECKING:
     from svcsim.scenario.scenario import Scenario
@@ -92,6 +93,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
     warnings += _never(scenario.events, scenario.duration_ns)
     warnings += _behaviours(scenario, lookup)
     warnings += _hints(scenario)
+    warnings += scheduler_warnings(scenario, lookup.services)
     return tuple(warnings)
 
 

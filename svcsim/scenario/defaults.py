@@ -48,6 +48,16 @@ _ROWS: Final = (
     Default("cluster.kubeProxy.minSyncPeriod", "1s", "duration", "measured", _PROXY),
     Default("cluster.kubeProxy.syncPeriod", "30s", "duration", "measured", _PROXY),
     Default(
+        "cluster.kubeProxy.ipvsScheduler",
+        "rr",
+        "name",
+        "measured",
+        "pkg/proxy/ipvs/proxier.go, mode ipvs only",
+    ),
+    Default(
+        "cluster.kubeProxy.lbAlgorithm", "random", "name", "measured", "Cilium's option bpf-lb-algorithm"
+    ),
+    Default(
         "cluster.podNetwork",
         "overlay",
         "kind",

@@ -30,8 +30,10 @@ __all__ = [
     "Cluster",
     "Dns",
     "Eject",
+    "IpvsScheduler",
     "KeepAlive",
     "KubeProxy",
+    "LbAlgorithm",
     "LoadBalancer",
     "Node",
     "Retry",
@@ -53,6 +55,9 @@ Via = Literal[
 Balance = Literal["random", "round-robin", "least-request", "two-choices"]
 Pick = Literal["first", "random", "rotate"]
 Targets = Literal["nodes", "pods"]
+ProxyMode = Literal["iptables", "nftables", "ipvs", "cilium"]
+IpvsScheduler = Literal["rr", "lc", "sh", "mh"]
+LbAlgorithm = Literal["random", "maglev"]
 Check = Literal["healthz", "node-port"]
 Resolve = Literal["once", "on-failure", "watch", "every"]
 Arrivals = Literal["poisson", "constant"]
@@ -86,7 +91,9 @@ MAX_SOURCES: Final = 100_000
 MAX_RATE_PER_S: Final = 1e8
 
 _NODES_PODS: Final[int] = default("cluster.nodes.pods")
-_KUBE_PROXY_MODE: Final[Literal["iptables", "nftables", "cilium"]] = default("cluster.kubeProxy.mode")
+_KUBE_PROXY_MODE: Final[ProxyMode] = default("cluster.kubeProxy.mode")
+_IPVS_SCHEDULER: Final[IpvsScheduler] = default("cluster.kubeProxy.ipvsScheduler")
+_LB_ALGORITHM: Final[LbAlgorithm] = default("cluster.kubeProxy.lbAlgorithm")
 _KUBE_PROXY_MIN_SYNC_PERIOD: Final[int] = default_ns("cluster.kubeProxy.minSyncPeriod")
 _KUBE_PROXY_SYNC_PERIOD: Final[int] = default_ns("cluster.kubeProxy.syncPeriod")
 _VANISHED_IP_THEN: Final[Literal["unreachable", "blackhole"]] = default("cluster.vanishedIP.then")
@@ -144,11 +151,16 @@ def named_nodes(count: int) -> tuple[Node, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubeProxy:
-    """kube-proxy's settings, the same on every node."""
+    """kube-proxy's settings, the same on every node; `ipvs_scheduler` means something in mode ipvs alone.
 
-    mode: Literal["iptables", "nftables", "cilium"] = _KUBE_PROXY_MODE
+    `lb_algorithm` is Cilium's for what comes from outside the cluster, and means something there alone.
+    """
+
+    mode: ProxyMode = _KUBE_PROXY_MODE
     min_sync_period_ns: int = _KUBE_PROXY_MIN_SYNC_PERIOD
     sync_period_ns: int = _KUBE_PROXY_SYNC_PERIOD
+    ipvs_scheduler: IpvsScheduler = _IPVS_SCHEDULER
+    lb_algorithm: LbAlgorithm = _LB_ALGORITHM
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

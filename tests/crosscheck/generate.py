@@ -371,6 +371,23 @@ def _removals(dice: random.Random, document: dict) -> None:
         document["events"].append(event)
 
 
+def _by_nodes(dice: random.Random, proxy: dict, manifests: list[dict], clients: list[dict]) -> None:
+    """Nodes that choose by a scheduler, in an eighth of the scenarios."""
+    if dice.random() < 0.875:
+        return
+    services = {f"service/{one['metadata']['name']}" for one in manifests if one["kind"] == "Service"}
+    for client in clients:
+        if client["to"] in services and client["via"] == "pod-ip" and "balance" not in client:
+            client["via"] = "cluster-ip"
+            client.pop("resolve", None)
+    if dice.random() < 0.2:
+        proxy.update(mode="cilium", lbAlgorithm="maglev")
+        return
+    proxy.update(mode="ipvs", ipvsScheduler=dice.choice(["rr", "lc", "sh", "sh", "mh", "wrr", "wlc"]))
+    if dice.random() < 0.5:
+        del proxy["minSyncPeriod"]
+
+
 def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
     document = _scenario(seed)
@@ -475,7 +492,7 @@ def _scenario(seed: int) -> dict:
     lag["ingress"] = m.law(0, 300, 1500)
     if balancers:
         lag["loadBalancer"] = {"constant": "100ms"} if m.grid else {"uniform": {"low": "0s", "high": "2s"}}
-    return {
+    document = {
         "name": f"generated {seed}",
         "manifests": manifests,
         "duration": f"{duration}s",
@@ -501,3 +518,6 @@ def _scenario(seed: int) -> dict:
         "clients": clients,
         "events": [_event(m, t, m.dice.choice(targets)[0], clients) for t in sorted(at)],
     }
+    proxy = document["cluster"]["kubeProxy"]
+    _by_nodes(random.Random(f"by nodes {seed}"), proxy, manifests, clients)
+    return document

@@ -23,6 +23,7 @@ from svcsim.dataplane.contract import (
     QueueFull,
     Reach,
     Resolve,
+    Scheduler,
     TruthKind,
 )
 from svcsim.dataplane.draws import ClientDraws, RateCurve
@@ -214,7 +215,25 @@ def random_world(seed: int) -> World:
             world.nodes.append((at, node, int(places.choice(list(NodeState)))))
     _release_without_power(world)
     _ways_in(world, random.Random(f"ways {seed}"))
+    _scheduled(world, random.Random(f"schedulers {seed}"))
     return world
+
+
+def _scheduled(world: World, dice: random.Random) -> None:
+    """What routes chooses by a scheduler in a third of the worlds (R26)."""
+    if dice.random() > 0.35:
+        return
+    scheduler = dice.choice(list(Scheduler)[1:])
+    clients = [
+        replace(
+            client,
+            scheduler=scheduler if client.reach is Reach.BELIEF else Scheduler.NONE,
+            virtual=dice.choice([0, 0, 1]),
+            hash_key=dice.getrandbits(64),
+        )
+        for client in world.plan.clients
+    ]
+    world.plan = replace(world.plan, clients=tuple(clients), table_key=dice.getrandbits(64))
 
 
 def _ways_in(world: World, dice: random.Random) -> None:

@@ -258,10 +258,10 @@ def test_a_name_in_several_namespaces_needs_one() -> None:
         ({"nodes": [{"name": "A b"}]}, r"cluster.nodes\[0\].name = .A b. must be a DNS name"),
         ({"nodes": [{"name": "a", "cpu": "much"}]}, r"cluster.nodes\[0\].cpu = 'much' is not a quantity"),
         ({"nodes": "gone.yaml"}, "cluster.nodes: gone.yaml: no such file"),
-        ({"kubeProxy": {"mode": "ipvs"}}, "is not simulated yet; available: iptables, nftables"),
+        ({"kubeProxy": {"mode": "userspace"}}, "is not simulated yet; available: iptables, nftables, ipvs"),
         (
             {"kubeProxy": {"mode": "iptable"}},
-            "must be one of iptables, nftables, cilium; did you mean iptables",
+            "must be one of iptables, nftables, ipvs, cilium; did you mean iptables",
         ),
         (
             {"kubeProxy": {"minSyncPeriod": "40s"}},
@@ -369,7 +369,8 @@ def test_kube_proxy_files_that_are_none(tmp_path: Path) -> None:
     path = tmp_path / "kp.yaml"
     for content, says in (
         ("a: 1\n", "has 0 KubeProxyConfigurations"),
-        (PROXY + "mode: ipvs\n", "is not simulated yet"),
+        (PROXY + "mode: userspace\n", "is not simulated yet"),
+        (PROXY + "mode: ipvs\nipvs: {scheduler: dh}\n", "ipvsScheduler = .dh. goes by the address called"),
         (PROXY + "mode: 7\n", "cluster.kubeProxy.mode = 7 must be"),
         (PROXY + "iptables: {minSyncPeriod: soon}\n", "minSyncPeriod = 'soon' is not a duration"),
         ("{", "cluster.kubeProxy: .*not YAML"),

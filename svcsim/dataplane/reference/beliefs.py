@@ -8,6 +8,7 @@ from simpy.events import ProcessGenerator
 
 from svcsim.dataplane.contract import Rank, Window
 from svcsim.dataplane.reference.order import OrderedEnvironment
+from svcsim.dataplane.reference.virtuals import VirtualServices
 
 __all__ = ["NO_VERSION", "Beliefs", "pick"]
 
@@ -24,10 +25,11 @@ def pick(u: int, n: int) -> int:
 
 
 class Beliefs:
-    """Versions known so far and who holds which."""
+    """Versions known so far and who holds which, and the virtual services that follow them (R26)."""
 
-    def __init__(self, env: OrderedEnvironment) -> None:
+    def __init__(self, env: OrderedEnvironment, virtuals: VirtualServices) -> None:
         self.env = env
+        self.virtuals = virtuals
         self.versions: list[tuple[int, ...]] = []
         self._held: dict[tuple[int, int], int] = {}
         self._rows = 0
@@ -58,3 +60,4 @@ class Beliefs:
             self._rows += 1
             yield self.env.at(t_ns, Rank.BELIEF, 0, self._rows)
             self._held[observer, view] = version
+            self.virtuals.take(observer, view, self.listed(version), self.env.now_ns)

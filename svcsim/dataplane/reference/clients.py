@@ -29,6 +29,7 @@ from svcsim.dataplane.reference.nodes import Nodes, arrives_again
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.servers import Accepted, Answer, Ended, Servers, Silent
 from svcsim.dataplane.reference.sources import NO_SERVER, Source
+from svcsim.dataplane.reference.virtuals import VirtualService
 from svcsim.rng import u32_at
 
 __all__ = ["Client", "Request"]
@@ -125,6 +126,7 @@ class Client:
         self.accepted: Counter[tuple[int, int]] = Counter()
         self._pinned = plan.reach in (Reach.PINNED, Reach.HELD)
         self._stale = Cause.STALE_RESOLVER if self._pinned else Cause.STALE_ENDPOINT
+        self._hash_key = int(plan.hash_key)
         self._ladder_ns: list[int] = plan.ladder_ns.tolist()
         self._connect_within_ns = min(int(plan.connect_timeout_ns), int(plan.request_timeout_ns))
 
@@ -178,6 +180,9 @@ class Client:
                 r.source.connections.booked(r.connection, ended.outcome, end_ns)
             if r.server != NO_SERVER:
                 r.source.router.ended(r.server, ended.outcome, end_ns)
+                service = self._virtual_service(r)
+                if service is not None:
+                    service.ended(r.server, accepted=r.connected_ns >= 0, now_ns=end_ns)
             wait_ns = self._retry_after(r, ended.outcome)
             if wait_ns is None:
                 break
@@ -237,6 +242,9 @@ class Client:
         self.reused += 1
         r.server, r.entry = connection.server, connection.entry
         r.source.router.open[r.server] += 1
+        service = self._virtual_service(r)
+        if service is not None:
+            service.opened(r.server)
         if r.source.connections.broken(connection, self.env.now_ns):
             return Ended(Outcome.RESET, Cause.KEPT_CLOSED)
         server = self.servers[r.server]
@@ -309,6 +317,8 @@ class Client:
                     return Silent(Cause.POLICY_DROP)
                 if servers:
                     r.server = self._choose(r, j, servers)
+                    if r.server == NO_SERVER:
+                        return self._meet_empty_list(r, self.plan.on_empty, Cause.STALE_ENDPOINT)
         if r.server == NO_SERVER:
             return self._meet_empty_list(r, OnEmpty.NO_ADDRESS if self._pinned else self.plan.on_empty)
         return None
@@ -326,15 +336,30 @@ class Client:
         return u32_at(int(key), r.request, j, r.attempts - 1)
 
     def _choose(self, r: Request, j: int, servers: tuple[int, ...]) -> int:
-        """R5, R23: one server of a list that is not empty."""
+        """R5, R23, R26: one server of a list that is not empty; NO_SERVER where R26 has none."""
         first = j == 0 and r.attempts == 1
         u = r.route_lo if first else self._word(self.plan.repick_key, r, j)
         v = self._word(self.plan.choice_key, r, j)
         tried = r.tried if self.plan.excludes_tried else ()
         asked = r.entry if r.entry >= 0 else r.source.observer
-        server = r.source.router.choose(servers, tried, asked, u, v, self.env.now_ns)
+        service = self._virtual_service(r)
+        if service is None:
+            server = r.source.router.choose(servers, tried, asked, u, v, self.env.now_ns)
+        else:
+            words = u32_at(self._hash_key, r.source.number), u32_at(self._hash_key, r.request, r.attempts - 1)
+            server = r.source.router.choose(
+                servers, tried, asked, u, v, self.env.now_ns, lambda: service.choose(*words, self.env.now_ns)
+            )
+            if server == NO_SERVER:
+                return server
+            service.opened(server)
         r.source.router.open[server] += 1
         return server
+
+    def _virtual_service(self, r: Request) -> VirtualService | None:
+        """What chooses for a request in place of its source (R26)."""
+        routed_by = r.entry if r.entry >= 0 else r.source.observer
+        return self.beliefs.virtuals.at(self.plan, routed_by, r.source.view)
 
     def _enter(self, r: Request, j: int) -> Answer | None:
         """Get to the node that routes the request, where one is on the way (R20)."""
@@ -350,10 +375,14 @@ class Client:
             return Silent(Cause.NODE_LOST)
         return None
 
-    def _meet_empty_list(self, r: Request, on_empty: OnEmpty) -> Answer:
-        """R7: an ICMP error or its absence, a name without an address, or nothing to do."""
-        listening = self.servers.any_listening(self.plan.view)
-        cause = Cause.NOT_YET_PROGRAMMED if listening else Cause.NO_ENDPOINT
+    def _meet_empty_list(self, r: Request, on_empty: OnEmpty, cause: Cause | None = None) -> Answer:
+        """R7: an ICMP error or its absence, a name without an address, or nothing to do.
+
+        cause: where it is not R7's (R26).
+        """
+        if cause is None:
+            listening = self.servers.any_listening(self.plan.view)
+            cause = Cause.NOT_YET_PROGRAMMED if listening else Cause.NO_ENDPOINT
         match on_empty:
             case OnEmpty.NO_ADDRESS:
                 r.syns -= 1

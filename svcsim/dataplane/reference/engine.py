@@ -20,6 +20,7 @@ from svcsim.dataplane.reference.jobs import Jobs
 from svcsim.dataplane.reference.nodes import Nodes
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.servers import Servers
+from svcsim.dataplane.reference.virtuals import VirtualServices
 
 __all__ = ["ReferenceEngine"]
 
@@ -30,7 +31,10 @@ class ReferenceEngine:
     def __init__(self, plan: Plan, draws: Sequence[ClientDraws], *, slot: int = DRAW_BLOCK) -> None:
         self.plan = plan
         self.env = OrderedEnvironment(int(plan.duration_ns))
-        self.beliefs = Beliefs(self.env)
+        virtuals = VirtualServices(int(plan.table_key))
+        for client in plan.clients:
+            virtuals.used_by(client, plan.n_nodes)
+        self.beliefs = Beliefs(self.env, virtuals)
         self.servers = Servers(self.env, plan.groups)
         self.nodes = Nodes(self.env, plan.n_nodes)
         self.jobs = Jobs(self.env, self.servers, int(plan.vanished_after_ns))
@@ -41,13 +45,13 @@ class ReferenceEngine:
                 nodes=self.nodes,
                 beliefs=self.beliefs,
                 number=number,
-                plan=client,
+                plan=client_plan,
                 vanished_after_ns=int(plan.vanished_after_ns),
             )
-            for number, client in enumerate(plan.clients)
+            for number, client_plan in enumerate(plan.clients)
         ]
-        for client, drawn in zip(self.clients, draws, strict=True):
-            client.start(drawn, slot)
+        for each, drawn in zip(self.clients, draws, strict=True):
+            each.start(drawn, slot)
         self._advanced_to_ns = 0
 
     def advance(self, window: Window) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from svcsim.dataplane.contract import Balance, ClientPlan, Outcome
 from svcsim.dataplane.reference.beliefs import pick
+from svcsim.dataplane.reference.virtuals import NO_DESTINATION
 from svcsim.rng import u32_at
 
 __all__ = ["COUNTS_AGAINST", "Router"]
@@ -29,16 +30,28 @@ class Router:
         self._tokens = 1000 * plan.budget_burst
 
     def choose(
-        self, servers: Sequence[int], tried: Sequence[int], asked: int, u: int, v: int, now_ns: int
+        self,
+        servers: Sequence[int],
+        tried: Sequence[int],
+        asked: int,
+        u: int,
+        v: int,
+        now_ns: int,
+        scheduled: Callable[[], int] | None = None,
     ) -> int:
-        """A server of a list that is not empty. asked: the entry or observer whose list it is."""
+        """A server of a list that is not empty. asked: the entry or observer whose list it is.
+
+        scheduled: the choice of R26 where `asked` makes it, NO_DESTINATION if it has none.
+        """
         if self.plan.affinity_ns >= 0:
             server, since_ns = self._stuck.get(asked, (-1, 0))
-            if server not in servers or now_ns - since_ns > self.plan.affinity_ns:
-                server = self._choose(servers, tried, u, v, now_ns)
+            if server in servers and now_ns - since_ns <= self.plan.affinity_ns:
+                self._stuck[asked] = (server, now_ns)
+                return server
+        server = self._choose(servers, tried, u, v, now_ns) if scheduled is None else scheduled()
+        if self.plan.affinity_ns >= 0 and server != NO_DESTINATION:
             self._stuck[asked] = (server, now_ns)
-            return server
-        return self._choose(servers, tried, u, v, now_ns)
+        return server
 
     def _choose(self, servers: Sequence[int], tried: Sequence[int], u: int, v: int, now_ns: int) -> int:
         untried = [s for s in servers if s not in tried]

@@ -20,11 +20,12 @@ from svcsim.dataplane.contract import (
     Outcome,
     Plan,
     Rank,
+    Scheduler,
     TruthKind,
     Window,
 )
 from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
-from svcsim.dataplane.vectorised import kernel, links, state
+from svcsim.dataplane.vectorised import kernel, links, state, virtuals
 from svcsim.rng import u32_at
 
 __all__ = ["Keep", "VectorisedEngine"]
@@ -404,6 +405,8 @@ class VectorisedEngine:
                 table[n:, kernel.C_NEXT] = np.append(np.arange(n + 1, 2 * n), -1)
                 table[int(self._scalars[state.CONNECTION_FREE]), kernel.C_NEXT] = n
                 self._kept = self._kept._replace(table=table)
+            case kernel.GROW_REMEMBERED:
+                self._rt = self._rt._replace(virtual=virtuals.more_room(self._rt.virtual))
             case _:
                 t, pair, version = (_grown(a, 2 * len(a)) for a in self._log)
                 self._log = (t, pair, version)
@@ -516,6 +519,9 @@ class VectorisedEngine:
             np.full(stuck, -1, dtype=np.int32) if old is None else old.stuck,
             np.zeros(stuck, dtype=np.int64) if old is None else old.stuck_t,
             np.zeros(n, dtype=np.int32),
+            virtuals.with_servers(
+                virtuals.laid_out(self._plan, self._pairs) if old is None else old.virtual, n
+            ),
         )
         if old is not None:
             for name in ("open", "fails", "fail_t", "ejected"):
@@ -702,7 +708,9 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         entry_key=column([c.entry_key for c in plans], np.uint64),
         rotates=column([int(c.rotates) for c in plans], np.int8),
         booked=column([int(c.booked) for c in plans], np.int8),
-        special=column([int(c.booked or c.affinity_ns >= 0) for c in plans], np.int8),
+        special=column(
+            [int(c.booked or c.affinity_ns >= 0 or c.scheduler != Scheduler.NONE) for c in plans], np.int8
+        ),
         balance=column([int(c.balance) for c in plans], np.int8),
         choice_key=column([c.choice_key for c in plans], np.uint64),
         turn=column([u32_at(c.router_key, k, 0) for c in plans for k in range(c.n_sources)]),

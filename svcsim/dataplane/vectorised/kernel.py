@@ -19,7 +19,9 @@ import numpy as np
 from svcsim.compiled import compiled
 from svcsim.dataplane.contract import (
     DROPPED,
+    LEAVING_CHECK_NS,
     ON_SERVERS_NODE,
+    REMEMBERED_NS,
     Balance,
     Cause,
     Keeps,
@@ -30,6 +32,7 @@ from svcsim.dataplane.contract import (
     Rank,
     Reach,
     Resolve,
+    Scheduler,
     ServerState,
     TruthKind,
 )
@@ -54,6 +57,7 @@ __all__ = [
     "GROW_HEAP",
     "GROW_LOG",
     "GROW_OPEN",
+    "GROW_REMEMBERED",
     "GROW_WAIT",
     "NEED_OUTPUT",
     "NEED_SLOT",
@@ -61,6 +65,7 @@ __all__ = [
 ]
 
 DONE, NEED_SLOT, NEED_OUTPUT, GROW_HEAP, GROW_WAIT, GROW_OPEN, GROW_LOG, GROW_CONNECTIONS = range(8)
+GROW_REMEMBERED = 8
 
 NEVER = np.int64(1 << 62)
 ICMP_COST = np.int64(1_000_000_000)
@@ -126,6 +131,15 @@ _E_UNAVAILABLE = int(OnEmpty.UNAVAILABLE)
 _UNIFORM, _ROUND_ROBIN, _LEAST = int(Balance.UNIFORM), int(Balance.ROUND_ROBIN), int(Balance.LEAST)
 _ONCE, _EVERY, _ON_FAILURE = int(Resolve.ONCE), int(Resolve.EVERY), int(Resolve.ON_FAILURE)
 _FULL_REJECT = int(QueueFull.REJECT)
+_TURNS, _FEWEST, _BY_SOURCE, _MAGLEV, _TUPLE = (
+    int(Scheduler.ROUND_ROBIN),
+    int(Scheduler.LEAST),
+    int(Scheduler.SOURCE_HASH),
+    int(Scheduler.MAGLEV),
+    int(Scheduler.TUPLE),
+)
+REMEMBERED = np.int64(REMEMBERED_NS)
+CHECK = np.int64(LEAVING_CHECK_NS)
 
 # kinds of heap events
 K_WAIT, _K_RESOLVE, _K_JOB, _K_BOOK, K_RETRY, K_UNHEARD = range(6)
@@ -440,7 +454,7 @@ def _listed(rows: Any, version: Any, server: Any) -> Any:
 
 @compiled
 def _choose(cl: Any, rt: Any, rows: Any, work: Any, w: Any, version: Any, j: Any, u: Any, t: Any) -> Any:
-    """R23: a server of a version that lists some, for SYN j of the request `w`."""
+    """R23, R26: a server of a version that lists some, for SYN j of the request `w`; -1 if R26 has none."""
     row = work.wait[w]
     client = row[W_CLIENT]
     flat = cl.source_at[client] + row[W_SOURCE]
@@ -454,8 +468,12 @@ def _choose(cl: Any, rt: Any, rows: Any, work: Any, w: Any, version: Any, j: Any
         if server >= 0 and t - rt.stuck_t[place] <= timeout and _listed(rows, version, server):
             rt.stuck_t[place] = t
             return np.int64(server)
-    server = _choose_candidate(cl, rt, rows, work, w, flat, version, j, u, t)
-    if timeout >= 0:
+    virtual = _virtual_of(cl, rt, client, flat, row[W_ENTRY])
+    if virtual >= 0:
+        server = _scheduled(rt.virtual, row, virtual, t)
+    else:
+        server = _choose_candidate(cl, rt, rows, work, w, flat, version, j, u, t)
+    if timeout >= 0 and server >= 0:
         rt.stuck[place] = server
         rt.stuck_t[place] = t
     return server
@@ -742,10 +760,13 @@ def _wait_on(sc: Any, cl: Any, ev: Any, work: Any, w: Any) -> None:
 
 
 @compiled
-def _opens(cl: Any, rt: Any, flat: Any, server: Any) -> None:
-    """An attempt is open at a server (R23)."""
+def _opens(cl: Any, rt: Any, row: Any, flat: Any, server: Any) -> None:
+    """The attempt of a row of the wait table is open at a server (R23, R26)."""
     if cl.router_row[flat] >= 0:
         rt.open[cl.router_row[flat], server] += 1
+        virtual = _virtual_of(cl, rt, row[W_CLIENT], flat, row[W_ENTRY])
+        if virtual >= 0:
+            rt.virtual.open[virtual, server] += 1
 
 
 @compiled
@@ -823,7 +844,7 @@ def _syn(
                 row[W_SERVER] = _from_held(cl, rows, client, flat, u)
                 if row[W_SERVER] >= 0 and cl.rotates[client] == 0 and cl.special[client] == 1:
                     row[W_SERVER] = _choose(cl, rt, rows, work, w, row[W_VERSION], 0, u, t)
-                    _opens(cl, rt, flat, row[W_SERVER])
+                    _opens(cl, rt, row, flat, row[W_SERVER])
                 cl.uses[flat] += 1
             if row[W_SERVER] < 0:
                 outcome = _DNS_FAILURE
@@ -859,15 +880,17 @@ def _syn(
                 if n > 0:
                     if cl.special[client] == 1:
                         row[W_SERVER] = _choose(cl, rt, rows, work, w, version, row[W_SYNS] - 1, u, t)
-                        _opens(cl, rt, flat, row[W_SERVER])
                     else:
                         at = np.int64((u * np.uint64(n)) >> np.uint64(32))
                         row[W_SERVER] = rows.version_servers[low + at]
+                if row[W_SERVER] >= 0:
                     row[W_STICKY] = 1
+                    if cl.special[client] == 1:
+                        _opens(cl, rt, row, flat, row[W_SERVER])
                 elif version == DROPPED:
                     row[W_CAUSE] = _C_DROP
                 else:
-                    cause = _empty_cause(sv, cl.view_id[client])
+                    cause = _empty_cause(sv, cl.view_id[client]) if n == 0 else _C_STALE
                     row[W_CAUSE] = cause
                     if cl.on_empty[client] == _E_REJECT:
                         if cl.icmp_limited[client] == 0 or _icmp_sent(cl, flat, t):
@@ -955,6 +978,9 @@ def _book(
         row[W_CONNECTION] = -1
     if row[W_SERVER] >= 0 and cl.router_row[flat] >= 0:
         _booked_at_router(cl, rt, client, cl.router_row[flat], row[W_SERVER], outcome, t)
+        virtual = _virtual_of(cl, rt, client, flat, row[W_ENTRY])
+        if virtual >= 0:
+            _remember(rt.virtual, virtual, row[W_SERVER], row[W_CONNECTED] >= 0, t)
     wait = _retry_after(cl, row, flat, outcome)
     if wait < 0:
         end_request(sc, work, out, w, t, outcome, row[W_CAUSE])
@@ -1163,7 +1189,7 @@ def _attempt(
     row[W_SERVER] = server
     row[W_ENTRY] = entry
     row[W_STICKY] = 1
-    _opens(cl, rt, flat, server)
+    _opens(cl, rt, row, flat, server)
     broken = sv.closed[server] >= connection[C_OPENED] or (
         cl.keeps[client] == _KEPT and t + cl.hears[client] >= connection[C_USED] + sv.idle[group]
     )
@@ -1350,6 +1376,187 @@ def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
 
 
 @compiled
+def _virtual_of(cl: Any, rt: Any, client: Any, flat: Any, entry: Any) -> Any:
+    """The virtual service that chooses for a source that enters at a node, -1 where nothing does (R26)."""
+    if cl.target_pair[client] >= 0:
+        return np.int64(rt.virtual.row_of_entry[cl.entry_at[client] + entry])
+    return np.int64(rt.virtual.row_of_source[flat])
+
+
+@compiled
+def _forget(vs: Any, t: Any) -> None:
+    """R26: connections that were remembered long enough are not any more."""
+    while vs.counts[1] > 0 and vs.ring[vs.counts[0], 0] <= t:
+        oldest = vs.ring[vs.counts[0]]
+        vs.over[oldest[1], oldest[2]] -= 1
+        vs.counts[0] = (vs.counts[0] + 1) % len(vs.ring)
+        vs.counts[1] -= 1
+
+
+@compiled
+def _remember(vs: Any, virtual: Any, server: Any, accepted: Any, t: Any) -> None:
+    """R26: an attempt at a server is booked; the caller has seen to room."""
+    vs.open[virtual, server] -= 1
+    if accepted:
+        vs.last_end[virtual, server] = t + REMEMBERED
+    if accepted and vs.scheduler[virtual] == _FEWEST:
+        vs.over[virtual, server] += 1
+        newest = vs.ring[(vs.counts[0] + vs.counts[1]) % len(vs.ring)]
+        newest[0] = t + REMEMBERED
+        newest[1] = virtual
+        newest[2] = server
+        vs.counts[1] += 1
+    _forget(vs, t)
+
+
+@compiled
+def _without_those_gone(vs: Any, virtual: Any) -> None:
+    """R26: close the ranks after some are no longer there; of a last chosen the one before it is left."""
+    kept = 0
+    last = np.int64(-1)
+    for i in range(vs.size[virtual]):
+        server = vs.destinations[virtual, i]
+        if i == vs.last[virtual]:
+            last = np.int64(kept)
+        if vs.there[virtual, server] == 1:
+            vs.destinations[virtual, kept] = server
+            kept += 1
+        elif vs.leaving[virtual, server] >= 0:
+            vs.leaving[virtual, server] = -1
+            vs.n_leaving[virtual] -= 1
+    vs.last[virtual] = last if last < kept else np.int64(-1)
+    vs.size[virtual] = kept
+    vs.dirty[virtual] = 1
+
+
+@compiled
+def _drop_drained(vs: Any, virtual: Any, t: Any) -> None:
+    """R26: what is leaving goes at the first check at which nothing is remembered of it."""
+    if vs.n_leaving[virtual] == 0:
+        return
+    some = False
+    for i in range(vs.size[virtual]):
+        server = vs.destinations[virtual, i]
+        since = vs.leaving[virtual, server]
+        if since >= 0 and vs.open[virtual, server] == 0:
+            checks = max((vs.last_end[virtual, server] - since + CHECK - 1) // CHECK, 1)
+            if since + checks * CHECK <= t:
+                vs.there[virtual, server] = 0
+                some = True
+    if some:
+        _without_those_gone(vs, virtual)
+
+
+@compiled
+def _take_list(vs: Any, rows: Any, virtual: Any, version: Any, t: Any) -> None:
+    """R26: kube-proxy programs a list."""
+    low = rows.version_at[version] if version >= 0 else 0
+    n = rows.version_at[version + 1] - low if version >= 0 else 0
+    _drop_drained(vs, virtual, t)
+    vs.dirty[virtual] = 1
+    if vs.scheduler[virtual] == _TUPLE:
+        for i in range(n):
+            vs.destinations[virtual, n - 1 - i] = rows.version_servers[low + i]
+        vs.size[virtual] = n
+        return
+    vs.counts[2] += 1
+    again = False
+    for i in range(n):
+        server = rows.version_servers[low + i]
+        vs.mark[0, server] = vs.counts[2]
+        if vs.leaving[virtual, server] >= 0:
+            vs.there[virtual, server] = 0
+            again = True
+    if again:
+        _without_those_gone(vs, virtual)
+    for i in range(n):
+        server = rows.version_servers[low + i]
+        if vs.there[virtual, server] == 0:
+            vs.there[virtual, server] = 1
+            vs.destinations[virtual, vs.size[virtual]] = server
+            vs.size[virtual] += 1
+    hashes = vs.scheduler[virtual] in (_BY_SOURCE, _MAGLEV)
+    for i in range(vs.size[virtual]):
+        server = vs.destinations[virtual, i]
+        if vs.mark[0, server] != vs.counts[2] and vs.leaving[virtual, server] < 0:
+            if hashes and (vs.open[virtual, server] > 0 or vs.last_end[virtual, server] > t):
+                vs.leaving[virtual, server] = t
+                vs.n_leaving[virtual] += 1
+            else:
+                vs.there[virtual, server] = 0
+    _without_those_gone(vs, virtual)
+
+
+@compiled
+def _followed(vs: Any, rows: Any, pair: Any, version: Any, t: Any) -> None:
+    """A pair holds another version: its virtual services take it."""
+    for k in range(vs.of_pair_at[pair], vs.of_pair_at[pair + 1]):
+        _take_list(vs, rows, np.int64(vs.of_pair[k]), np.int64(version), t)
+
+
+@compiled
+def _build_table(vs: Any, virtual: Any) -> None:
+    """R26: Maglev's table; destinations take turns, each along its own permutation of the entries."""
+    entries = vs.entries[virtual]
+    size = vs.size[virtual]
+    sharing = min(size, entries)
+    table = vs.table[virtual]
+    for i in range(sharing):
+        server = vs.destinations[virtual, size - 1 - i]
+        offset = u32_at(vs.table_key[0], server, 0, 0) % np.uint64(entries)
+        skip = u32_at(vs.table_key[0], server, 1, 0) % np.uint64(entries - 1)
+        vs.at[0, i] = np.int64(offset)
+        vs.skip[0, i] = np.int64(skip) + 1
+    for entry in range(entries):
+        table[entry] = -1
+    left = entries
+    while left > 0:
+        for i in range(min(sharing, left)):
+            entry = vs.at[0, i]
+            while table[entry] >= 0:
+                entry += vs.skip[0, i]
+                if entry >= entries:
+                    entry -= entries
+            table[entry] = vs.destinations[virtual, size - 1 - i]
+            vs.at[0, i] = entry
+        left -= min(sharing, left)
+    vs.dirty[virtual] = 0
+
+
+@compiled
+def _scheduled(vs: Any, row: Any, virtual: Any, t: Any) -> Any:
+    """R26: the destination of a new connection of a row of the wait table, -1 where its hash names none."""
+    _forget(vs, t)
+    _drop_drained(vs, virtual, t)
+    size = vs.size[virtual]
+    scheduler = vs.scheduler[virtual]
+    if scheduler == _TURNS:
+        place = vs.last[virtual] - 1 if vs.last[virtual] > 0 else size - 1
+        vs.last[virtual] = place
+        return np.int64(vs.destinations[virtual, place])
+    if scheduler == _FEWEST:
+        best = np.int64(-1)
+        least = np.int64(0)
+        for i in range(size - 1, -1, -1):
+            server = np.int64(vs.destinations[virtual, i])
+            overhead = 256 * np.int64(vs.open[virtual, server]) + vs.over[virtual, server]
+            if best < 0 or overhead < least:
+                best = server
+                least = overhead
+        return best
+    key = vs.hash_key[row[W_CLIENT]]
+    if scheduler == _BY_SOURCE:
+        bucket = np.int64(u32_at(key, row[W_SOURCE], 0, 0) & np.uint64(255))
+        server = np.int64(vs.destinations[virtual, size - 1 - bucket % size])
+    else:
+        if vs.dirty[virtual] == 1:
+            _build_table(vs, virtual)
+        word = u32_at(key, row[W_REQUEST], row[W_ATTEMPTS] - 1, 0)
+        server = np.int64(vs.table[virtual, np.int64(word % np.uint64(vs.entries[virtual]))])
+    return server if vs.leaving[virtual, server] < 0 else np.int64(-1)
+
+
+@compiled
 def _sift(sl: Any, place: Any, n: Any) -> None:
     """Let the client at a place of the heap of next arrivals sink to where it belongs, by (t, client)."""
     i = place
@@ -1445,6 +1652,8 @@ def run_window(
             return GROW_WAIT, 0
         if kept.table[sc[CONNECTION_FREE], C_NEXT] < 0:
             return GROW_CONNECTIONS, 0
+        if rt.virtual.counts[1] >= len(rt.virtual.ring):
+            return GROW_REMEMBERED, 0
         if t_truth <= t_belief and t_truth <= t_heap and t_truth <= t_arrival:
             _truth_row(sc, sv, rows)
             continue
@@ -1454,6 +1663,7 @@ def run_window(
             k = sc[BELIEF_AT]
             sc[BELIEF_AT] = k + 1
             rows.current[rows.belief_pair[k]] = rows.belief_version[k]
+            _followed(rt.virtual, rows, rows.belief_pair[k], rows.belief_version[k], rows.belief_t[k])
             n_log = sc[LOG_SIZE]
             rows.log_t[n_log] = rows.belief_t[k]
             rows.log_pair[n_log] = rows.belief_pair[k]

@@ -21,6 +21,7 @@ __all__ = [
     "Rows",
     "Servers",
     "Slots",
+    "Virtuals",
     "Work",
 ]
 
@@ -167,11 +168,50 @@ class Clients(NamedTuple):
     law: Array
 
 
+class Virtuals(NamedTuple):
+    """Virtual services (R26), one row to each, and a column to a server where there are two axes.
+
+    row_of_source int32 per source, row_of_entry int32 as entry_pair: the row, -1 for none. of_pair_at int64,
+    of_pair int32, CSR: the rows that follow a pair's beliefs. hash_key uint64 per client; table_key uint64
+    (1,). scheduler int8; size int64: how many destinations; last int64: place of the last chosen, -1 for the
+    head; n_leaving, entries int64; dirty int8: the table is to be built; table int32 (n, entries), servers.
+    destinations int32, last to first, so that the newest is at the end; there int8: is it one; leaving
+    int64: since when, -1 where it is not; open, over int32: attempts, and what is remembered beyond its end;
+    last_end int64: until when anything is. mark, at, skip int64 (1, n_servers): room. ring int64 (n, 3):
+    (until, row, server) remembered; counts int64 (3,): its head, its length, the number of lists taken.
+    """
+
+    row_of_source: Array
+    row_of_entry: Array
+    scheduler: Array
+    of_pair_at: Array
+    of_pair: Array
+    hash_key: Array
+    table_key: Array
+    size: Array
+    last: Array
+    n_leaving: Array
+    entries: Array
+    dirty: Array
+    table: Array
+    destinations: Array
+    there: Array
+    leaving: Array
+    open: Array
+    over: Array
+    last_end: Array
+    mark: Array
+    at: Array
+    skip: Array
+    ring: Array
+    counts: Array
+
+
 class Routers(NamedTuple):
     """What sources remember of servers (R23, R24), one row to a source that does, one column to a server.
 
     open, fails int32; fail_t, ejected int64. stuck int32, stuck_t int64 (flat): affinities. candidates int32:
-    room for a list.
+    room for a list. virtual: what chooses in place of sources.
     """
 
     open: Array
@@ -181,6 +221,7 @@ class Routers(NamedTuple):
     stuck: Array
     stuck_t: Array
     candidates: Array
+    virtual: Virtuals
 
 
 class Kept(NamedTuple):

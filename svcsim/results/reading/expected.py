@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from svcsim.dataplane.contract import ClientPlan, OnEmpty, Plan, Reach, Resolve
+from svcsim.dataplane.contract import ClientPlan, OnEmpty, Plan, Reach, Resolve, Scheduler
 from svcsim.results.reading.nodes import Away
 from svcsim.results.reading.truth import Beliefs, Lists, Truth
 from svcsim.scenario import Rate, Scenario
@@ -140,7 +140,7 @@ def expected_failures(
     found = np.empty(len(plan.clients))
     for k, client in enumerate(plan.clients):
         rates = Rates(scenario, k)
-        if client.booked or client.affinity_ns >= 0:
+        if client.booked or client.affinity_ns >= 0 or client.scheduler != Scheduler.NONE:
             found[k] = np.nan
         elif client.reach == Reach.NONE:
             found[k] = rates.total

@@ -127,6 +127,8 @@ def reasons(
             if client.targets >= 0:
                 # the node says so in its health check: the balancer had not heard it yet
                 stage[rows][own["cause"] == int(Cause.POLICY_DROP)] = Stage.LOAD_BALANCER
+            # the rules were right: their hash named a destination that the kernel still drained (R26)
+            stage[rows][(own["cause"] == int(Cause.STALE_ENDPOINT)) & ~has] = Stage.DRAINING
             if client.on_empty == OnEmpty.UNAVAILABLE:
                 # an ingress proxy has no rules to sync: between receipt and commit lies its own lag
                 stage[rows][stage[rows] == Stage.SYNC] = Stage.INGRESS

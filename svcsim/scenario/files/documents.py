@@ -91,11 +91,16 @@ def nodes_document(nodes: tuple[Node, ...]) -> list[dict[str, Any]]:
 
 def kube_proxy_document(proxy: KubeProxy) -> dict[str, Any]:
     """Return kube-proxy's settings as `cluster.kubeProxy` has them."""
-    return {
+    found = {
         "mode": proxy.mode,
         "minSyncPeriod": format_duration(proxy.min_sync_period_ns),
         "syncPeriod": format_duration(proxy.sync_period_ns),
     }
+    if proxy.mode == "ipvs":
+        found["ipvsScheduler"] = proxy.ipvs_scheduler
+    elif proxy.lb_algorithm != KubeProxy().lb_algorithm:
+        found["lbAlgorithm"] = proxy.lb_algorithm
+    return found
 
 
 def _vanished_ip_document(vanished: VanishedIP) -> dict[str, Any]:

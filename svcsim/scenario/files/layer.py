@@ -98,11 +98,18 @@ class KubeProxyFile(_File, kw_only=True, frozen=True):
     """kube-proxy's settings."""
 
     mode: (
-        Annotated[str, _meta("iptables, nftables or cilium", enum=["iptables", "nftables", "cilium"])]
+        Annotated[
+            str,
+            _meta("iptables, nftables, ipvs or cilium", enum=["iptables", "nftables", "ipvs", "cilium"]),
+        ]
         | UnsetType
     ) = UNSET
     min_sync_period: Duration | UnsetType = UNSET
     sync_period: Duration | UnsetType = UNSET
+    ipvs_scheduler: (
+        Annotated[str, _meta("rr, lc, sh or mh", enum=["rr", "wrr", "lc", "wlc", "sh", "mh"])] | UnsetType
+    ) = UNSET
+    lb_algorithm: Literal["random", "maglev"] | UnsetType = UNSET
 
 
 class ReuseFile(_File, kw_only=True, frozen=True):

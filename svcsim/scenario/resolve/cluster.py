@@ -31,6 +31,7 @@ from svcsim.scenario.model import (
     Cluster,
     Dns,
     KubeProxy,
+    LbAlgorithm,
     LoadBalancer,
     Node,
     VanishedIP,
@@ -41,9 +42,21 @@ from svcsim.scenario.resolve.values import kernel, kubernetes_minor, law, positi
 
 __all__ = ["resolve_cluster", "resolve_lag"]
 
-MODES = ("iptables", "nftables", "cilium")
+MODES = ("iptables", "nftables", "ipvs", "cilium")
 MAX_SLOWDOWN = 1_000_000
-NOT_YET_MODES = ("ipvs", "kernelspace", "userspace")
+NOT_YET_MODES = ("kernelspace", "userspace")
+SCHEDULERS = ("rr", "lc", "sh", "mh")
+WEIGHTED = {"wrr": "rr", "wlc": "lc"}
+"""What schedulers by weight are where all weights are 1, as kube-proxy has them."""
+_BY_DESTINATION = "goes by the address called, which is the Service's for all callers"
+_BY_DELAY = "estimates delays from weights that kube-proxy leaves at 1"
+OTHER_SCHEDULERS = {
+    "dh": _BY_DESTINATION,
+    "lblc": _BY_DESTINATION,
+    "lblcr": _BY_DESTINATION,
+    "sed": _BY_DELAY,
+    "nq": _BY_DELAY,
+}
 
 
 def _node(file: NodeFile, where: Where) -> Node:
@@ -96,7 +109,7 @@ def _kube_proxy(
         raise (where / "mode").error(mode, f"is not simulated yet; available: {', '.join(MODES)}")
     if mode not in MODES:
         raise (where / "mode").error(mode, f"must be one of {', '.join(MODES)}{did_you_mean(mode, MODES)}")
-    least, most = usual.min_sync_period_ns, usual.sync_period_ns
+    least, most = 0 if mode == "ipvs" else usual.min_sync_period_ns, usual.sync_period_ns
     if file.min_sync_period is not UNSET:
         least = span_ns(file.min_sync_period, where / "minSyncPeriod")
         if least == 0 and mode == "iptables":
@@ -110,7 +123,42 @@ def _kube_proxy(
         raise where.problem(
             f"{where / 'minSyncPeriod'} must be at most {where / 'syncPeriod'}, as kube-proxy wants it"
         )
-    return KubeProxy(mode=cast(Any, mode), min_sync_period_ns=least, sync_period_ns=most)
+    return KubeProxy(
+        mode=cast(Any, mode),
+        min_sync_period_ns=least,
+        sync_period_ns=most,
+        ipvs_scheduler=cast(Any, _ipvs_scheduler(file, mode, where / "ipvsScheduler", warnings)),
+        lb_algorithm=_lb_algorithm(file, mode, where / "lbAlgorithm", warnings),
+    )
+
+
+def _ipvs_scheduler(file: KubeProxyFile, mode: str, where: Where, warnings: list[str]) -> str:
+    """The scheduler of mode ipvs, without what weights would add: kube-proxy's are all 1."""
+    name = file.ipvs_scheduler
+    if name is UNSET:
+        return KubeProxy().ipvs_scheduler
+    if name in OTHER_SCHEDULERS:
+        available = ", ".join((*SCHEDULERS, *WEIGHTED))
+        raise where.error(name, f"{OTHER_SCHEDULERS[name]}, and is not simulated; available: {available}")
+    known = (*SCHEDULERS, *WEIGHTED)
+    if name not in known:
+        raise where.error(name, f"must be one of {', '.join(known)}{did_you_mean(name, known)}")
+    if mode != "ipvs":
+        warnings.append(f"{where} = {name} means nothing with mode {mode}; it belongs to mode ipvs")
+        return KubeProxy().ipvs_scheduler
+    return WEIGHTED.get(name, name)
+
+
+def _lb_algorithm(file: KubeProxyFile, mode: str, where: Where, warnings: list[str]) -> LbAlgorithm:
+    """How Cilium picks for what comes from outside the cluster."""
+    if file.lb_algorithm is UNSET:
+        return KubeProxy().lb_algorithm
+    if mode != "cilium":
+        warnings.append(
+            f"{where} = {file.lb_algorithm} means nothing with mode {mode}; it belongs to mode cilium"
+        )
+        return KubeProxy().lb_algorithm
+    return file.lb_algorithm
 
 
 def _vanished_ip(file: VanishedIPFile | UnsetType, where: Where) -> VanishedIP:

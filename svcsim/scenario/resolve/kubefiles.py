@@ -81,7 +81,7 @@ def _configurations(value: object, name: str) -> Iterator[dict[str, Any]]:
 
 
 def proxy_settings_from_file(path: str, base: Path | None, where: Where) -> dict[str, Any]:
-    """Return mode, minSyncPeriod and syncPeriod of a KubeProxyConfiguration, as a scenario spells them.
+    """Return mode, periods and IPVS scheduler of a KubeProxyConfiguration, as a scenario spells them.
 
     An empty mode is the platform's default; a period of zero is an absent one
     (pkg/proxy/apis/config/v1alpha1/defaults.go).
@@ -103,4 +103,6 @@ def proxy_settings_from_file(path: str, base: Path | None, where: Where) -> dict
     for name in ("minSyncPeriod", "syncPeriod"):
         if periods.get(name) not in (None, "", 0, "0", "0s"):
             settings[name] = periods[name]
+    if mode == "ipvs" and periods.get("scheduler"):
+        settings["ipvsScheduler"] = periods["scheduler"]
     return settings
