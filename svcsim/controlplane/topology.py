@@ -13,6 +13,7 @@ from svcsim.dataplane.contract import (
     NEVER,
     ON_SERVERS_NODE,
     Balance,
+    Cleaning,
     ClientPlan,
     GroupPlan,
     Keeps,
@@ -22,6 +23,7 @@ from svcsim.dataplane.contract import (
     QueueFull,
     Reach,
     Resolve,
+    Socket,
 )
 from svcsim.distributions import Constant, Distribution
 from svcsim.kube import BarePod, ObjectKey, PodTemplate, Service, Workload, aliased, resolve_port, selects
@@ -32,6 +34,7 @@ __all__ = ["Group", "Topology", "View", "container_name", "syn_ladder"]
 
 _SECOND = 1_000_000_000
 LINEAR_SYN_SINCE = (6, 5)
+CONNTRACK_RECONCILED_SINCE_MINOR = 32
 _BALANCES = {
     "random": Balance.UNIFORM,
     "round-robin": Balance.ROUND_ROBIN,
@@ -86,7 +89,7 @@ class View:
     """A list of servers under one rule.
 
     kind: `proxy` (kube-proxy's choice of endpoints), `local` (its choice under a traffic policy Local),
-    `ready` (ready addresses of a Service), `pods` (ready pods of a workload or a bare pod, without slices),
+    `serving` (every serving endpoint, whose UDP entries kube-proxy leaves alone), `ready` (ready addresses of a Service), `pods` (ready pods of a workload or a bare pod, without slices),
     `self` (pods that are alive, for loopback); of load balancers, `targets` (nodes, or pods, that they send
     to) and `health` (whether a node's healthCheckNodePort answers 200: no list, but whether there is one).
     """
@@ -165,6 +168,7 @@ class Topology:
     targets_of_client: list[int] = field(default_factory=list)
     balancers: dict[int, View] = field(default_factory=dict)
     caches: dict[int, str] = field(default_factory=dict)
+    serving_of_client: list[int] = field(default_factory=list)
     ingresses: dict[int, str] = field(default_factory=dict)
     _services: dict[ObjectKey, Service] = field(default_factory=dict)
     source_nodes: list[list[int]] = field(default_factory=list)
@@ -224,6 +228,8 @@ class Topology:
                 resolver = self.n_observers
                 self.caches[resolver] = f"{client.name}/dns cache"
                 self.n_observers += 1
+        tracked = client.protocol == "udp" and view.kind in ("proxy", "local")
+        self.serving_of_client.append(self._view(client, "serving").index if tracked else -1)
         self.view_of_client.append(view.index)
         self.views_of_client.append([v.index for v in views])
         self.source_nodes.append(nodes)
@@ -395,6 +401,23 @@ class Topology:
             vanished_after_ns=after,
         )
 
+    def _datagrams(self, k: int, client: Client) -> dict[str, Any]:
+        """What the plan of a UDP client says of its sockets and of the entries they make."""
+        if client.protocol != "udp":
+            return {}
+        cluster = self.scenario.cluster
+        cleaning = Cleaning.NONE
+        if self.serving_of_client[k] >= 0 and cluster.conntrack.cleanup:
+            reconciled = cluster.kubernetes_minor >= CONNTRACK_RECONCILED_SINCE_MINOR
+            cleaning = Cleaning.SERVING if reconciled else Cleaning.REMOVED
+        return {
+            "socket": Socket.ONE if client.sockets == "one" else Socket.EACH,
+            "serving": self.serving_of_client[k],
+            "cleaning": cleaning,
+            "udp_ns": cluster.conntrack.udp_ns,
+            "udp_stream_ns": cluster.conntrack.udp_stream_ns,
+        }
+
     def _client_plan(self, k: int, client: Client, dice: Dice) -> ClientPlan:
         cluster = self.scenario.cluster
         ladder, gives_up = syn_ladder(cluster.kernel)
@@ -470,6 +493,7 @@ class Topology:
             eject_after=0 if client.eject is None else client.eject.after,
             eject_ns=0 if client.eject is None else client.eject.for_ns,
             **_kept(client.keep_alive),
+            **self._datagrams(k, client),
             age_key=dice.key(Purpose.LIFETIME, client.name),
             repick_key=dice.key(Purpose.REPICK, client.name),
             resolve_key=dice.key(Purpose.RESOLVE, client.name),

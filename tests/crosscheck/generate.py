@@ -348,8 +348,48 @@ def _ways(dice: random.Random, grid: bool, manifests: list[dict], clients: list[
     }
 
 
+def _datagrams(dice: random.Random, scenario: dict) -> dict:
+    """UDP clients in a tenth of the scenarios: a port of that protocol, sockets, short-lived entries."""
+    if dice.random() >= 0.1:
+        return scenario
+    cluster = scenario["cluster"]
+    if cluster["kubeProxy"]["mode"] == "cilium":
+        cluster["kubeProxy"]["mode"] = "iptables"
+    cluster["conntrack"] = {
+        "udp": dice.choice(["300ms", "1s", "30s"]),
+        "udpStream": dice.choice(["1s", "3s", "120s"]),
+        "cleanup": dice.random() < 0.7,
+    }
+    for one in scenario["manifests"]:
+        if one["kind"] == "Service" and "ports" in one["spec"]:
+            number = one["spec"]["ports"][0]["port"]
+            target = one["spec"]["ports"][0].get("targetPort", number)
+            one["spec"]["ports"] = [
+                {"name": "tcp", "port": number, "targetPort": target},
+                {"name": "udp", "port": 53, "targetPort": 5353, "protocol": "UDP"},
+            ]
+        template = one["spec"].get("template", one) if one["kind"] != "Service" else {}
+        for container in template.get("spec", {}).get("containers", [])[:1]:
+            container["ports"].append({"containerPort": 5353, "protocol": "UDP"})
+    ways = ("pod-ip", "headless", "cluster-ip", "node-port", "external-name")
+    for client in scenario["clients"]:
+        if client["via"] not in ways or not client["to"].startswith("service/"):
+            continue
+        if client.get("resolve") == "watch" or dice.random() < 0.2:
+            continue
+        client.update(protocol="udp", port="udp", sockets=dice.choice(["one", "one", "per-request"]))
+        client["timeout"] = dice.choice(["500ms", "1s", "3s"])
+        for key in ("keepAlive", "channel"):
+            client.pop(key, None)
+    return scenario
+
+
 def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
+    return _datagrams(random.Random(f"datagrams {seed}"), _scenario(seed))
+
+
+def _scenario(seed: int) -> dict:
     m = _Maker(seed)
     manifests: list[dict] = []
     workloads: dict[str, dict] = {}

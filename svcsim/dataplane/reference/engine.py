@@ -30,7 +30,7 @@ class ReferenceEngine:
     def __init__(self, plan: Plan, draws: Sequence[ClientDraws], *, slot: int = DRAW_BLOCK) -> None:
         self.plan = plan
         self.env = OrderedEnvironment(int(plan.duration_ns))
-        self.beliefs = Beliefs(self.env)
+        self.beliefs = Beliefs(self.env, (c.serving for c in plan.clients if c.cleaning))
         self.servers = Servers(self.env, plan.groups)
         self.nodes = Nodes(self.env, plan.n_nodes)
         self.jobs = Jobs(self.env, self.servers, int(plan.vanished_after_ns))

@@ -40,6 +40,7 @@ class Stage(IntEnum):
     LOAD_BALANCER = 15
     CONNECTION = 16
     INGRESS = 17
+    CONNTRACK = 18
 
 
 STAGE_NAMES = (
@@ -61,6 +62,7 @@ STAGE_NAMES = (
     "loadBalancer",
     "connection",
     "ingress",
+    "conntrack",
 )
 """The stages as tables and scenario keys spell them."""
 
