@@ -469,12 +469,12 @@ class ControlPlane:
         """The servers a view lists now, in rule order (the text `ip:port`)."""
         ready: list[tuple[str, int]] = []
         fallback: list[tuple[str, int]] = []
-        if view.kind in ("proxy", "local", "near", "health", "ready"):
+        if view.kind in ("proxy", "local", "near", "health", "ready", "serving"):
             for uid, one in self._state(view).listed.items():
                 entry = self._entry(view, uid, one.sandbox)
                 if entry is None:
                     continue
-                if one.said.ready:
+                if one.said.serving if view.kind == "serving" else one.said.ready:
                     ready.append(entry)
                 elif one.said.serving and one.said.terminating and view.kind in ("proxy", "local", "near"):
                     fallback.append(entry)

@@ -14,6 +14,7 @@ from svcsim.dataplane.contract import (
     NEVER,
     ON_SERVERS_NODE,
     Balance,
+    Cleaning,
     ClientPlan,
     GroupPlan,
     Keeps,
@@ -24,6 +25,7 @@ from svcsim.dataplane.contract import (
     Reach,
     Resolve,
     Scheduler,
+    Socket,
 )
 from svcsim.distributions import Constant, Distribution
 from svcsim.kube import BarePod, ObjectKey, PodTemplate, Service, Workload, aliased, resolve_port, selects
@@ -34,6 +36,7 @@ __all__ = ["Group", "Topology", "View", "container_name", "syn_ladder"]
 
 _SECOND = 1_000_000_000
 LINEAR_SYN_SINCE = (6, 5)
+CONNTRACK_RECONCILED_SINCE_MINOR = 32
 _BALANCES = {
     "random": Balance.UNIFORM,
     "round-robin": Balance.ROUND_ROBIN,
@@ -116,7 +119,8 @@ class View:
 
     kind: `proxy` (kube-proxy's choice of endpoints), `local` (its choice under a traffic policy Local),
     `near` (the same in mode ipvs, where a node without local endpoints uses all for its own pods),
-    `ready` (ready addresses of a Service), `pods` (ready pods of a workload or a bare pod, without slices),
+    `serving` (every serving endpoint, whose UDP entries kube-proxy leaves alone), `ready` (ready addresses of
+    a Service), `pods` (ready pods of a workload or a bare pod, without slices),
     `self` (pods that are alive, for loopback); of load balancers, `targets` (nodes, or pods, that they send
     to) and `health` (whether a node's healthCheckNodePort answers 200: no list, but whether there is one).
     `later`: the selectors that events give the Service.
@@ -197,6 +201,7 @@ class Topology:
     targets_of_client: list[int] = field(default_factory=list)
     balancers: dict[int, View] = field(default_factory=dict)
     caches: dict[int, str] = field(default_factory=dict)
+    serving_of_client: list[int] = field(default_factory=list)
     ingresses: dict[int, str] = field(default_factory=dict)
     _services: dict[ObjectKey, Service] = field(default_factory=dict)
     source_nodes: list[list[int]] = field(default_factory=list)
@@ -256,6 +261,8 @@ class Topology:
                 resolver = self.n_observers
                 self.caches[resolver] = f"{client.name}/dns cache"
                 self.n_observers += 1
+        tracked = client.protocol == "udp" and view.kind in ("proxy", "local")
+        self.serving_of_client.append(self._view(client, "serving").index if tracked else -1)
         self.view_of_client.append(view.index)
         self.views_of_client.append([v.index for v in views])
         self.source_nodes.append(nodes)
@@ -434,6 +441,23 @@ class Topology:
             table_key=dice.key(Purpose.ROUTER, "table/"),
         )
 
+    def _datagrams(self, k: int, client: Client) -> dict[str, Any]:
+        """What the plan of a UDP client says of its sockets and of the entries they make."""
+        if client.protocol != "udp":
+            return {}
+        cluster = self.scenario.cluster
+        cleaning = Cleaning.NONE
+        if self.serving_of_client[k] >= 0 and cluster.conntrack.cleanup:
+            reconciled = cluster.kubernetes_minor >= CONNTRACK_RECONCILED_SINCE_MINOR
+            cleaning = Cleaning.SERVING if reconciled else Cleaning.REMOVED
+        return {
+            "socket": Socket.ONE if client.sockets == "one" else Socket.EACH,
+            "serving": self.serving_of_client[k],
+            "cleaning": cleaning,
+            "udp_ns": cluster.conntrack.udp_ns,
+            "udp_stream_ns": cluster.conntrack.udp_stream_ns,
+        }
+
     def _client_plan(self, k: int, client: Client, dice: Dice) -> ClientPlan:
         cluster = self.scenario.cluster
         ladder, gives_up = syn_ladder(cluster.kernel)
@@ -509,6 +533,7 @@ class Topology:
             eject_after=0 if client.eject is None else client.eject.after,
             eject_ns=0 if client.eject is None else client.eject.for_ns,
             **_kept(client.keep_alive),
+            **self._datagrams(k, client),
             age_key=dice.key(Purpose.LIFETIME, client.name),
             repick_key=dice.key(Purpose.REPICK, client.name),
             resolve_key=dice.key(Purpose.RESOLVE, client.name),

@@ -212,6 +212,33 @@ R26. *Scheduler.* With `scheduler` other than NONE the list of R6 (BELIEF) is ch
     A hash that names one that is leaving: R7 with the client's `on_empty`, cause STALE_ENDPOINT.
     TUPLE: MAGLEV with 16381 entries over the list itself in its order; nothing is remembered.
 
+**Datagrams**
+
+R27. *UDP*. With `socket` ONE or EACH an attempt is one datagram and its answer: no SYN is sent again, there is
+    no connect deadline, and silence lasts to the request deadline: REQUEST_TIMEOUT with the cause of the
+    silence, without one it stays OPEN. Every attempt is booked (R22). syns = 1 for a datagram sent.
+    (a) *Entries.* A BELIEF datagram is routed by R20, then by the entry of its 5-tuple in the connection
+        table of its entry's or its source's node, and only without one by R5 to R7, R21, R23; a server
+        chosen so is a new entry. With ONE all datagrams of a source have one 5-tuple, with EACH every attempt
+        has its own. What R7 rejects or R21 drops leaves no entry: the filter is passed before an entry is
+        kept. `observer` and `version` are those of the list held then, consulted or not.
+    (b) *Life of an entry.* A datagram at t that has an entry, and an answer that comes at t, make it last until
+        t + udp_stream_ns if it was answered before and is older than UDP_STREAM_AFTER_NS at t, else until
+        t + udp_ns; at that instant it is gone. It is gone, too, when its node lost its power since (R18c), or
+        at a belief row of its observer (the entry's, else the source's) for the view `serving` at x > its
+        beginning, by `cleaning`: NONE never; REMOVED (Kubernetes <= 1.31) if its server was listed before x
+        and is not now, or nothing was listed before and something is now; SERVING (since 1.32) if something
+        is listed and its server is not. Of several rows of one instant the last counts.
+    (c) *At the server*: LISTENING: R13, and a full queue that rejects answers. CLOSED, STARTING and FOREIGN: R10.
+        VANISHED and UNBORN: silence, and no clock of R10: a UDP socket does not hear of an unreachable host.
+        For an address that is no more the cause is STALE_CONNTRACK if an entry led there and the list held
+        then does not have the server, else R10's.
+    (d) *Cut* (R14): nobody tells the client: silence, cause IN_FLIGHT_CUT.
+    (e) *Answers* pass the entry: an answer at t whose entry is gone then, and with ONE has no successor to the
+        same server, does not come: silence, cause STALE_CONNTRACK. R18d holds, but an answer over a lost link
+        is not sent again. One that comes after its deadline keeps no entry alive.
+    PINNED and HELD datagrams go to the server's own address and have no entries.
+
 `attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of
 the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
@@ -239,9 +266,11 @@ __all__ = [
     "RECORD_DTYPE",
     "REMEMBERED_NS",
     "RESPONSE_RTO_NS",
+    "UDP_STREAM_AFTER_NS",
     "Ask",
     "Balance",
     "Cause",
+    "Cleaning",
     "ClientPlan",
     "DataPlane",
     "GroupPlan",
@@ -258,6 +287,7 @@ __all__ = [
     "Resolve",
     "Scheduler",
     "ServerState",
+    "Socket",
     "TruthKind",
     "Window",
 ]
@@ -285,6 +315,9 @@ REMEMBERED_NS = 120_000_000_000
 
 LEAVING_CHECK_NS = 60_000_000_000
 """pkg/proxy/ipvs/graceful_termination.go rsCheckDeleteInterval."""
+
+UDP_STREAM_AFTER_NS = 2_000_000_000
+"""Age from which an answered UDP entry is a stream (Linux nf_conntrack_proto_udp.c, udp_packet)."""
 
 DROPPED = -2
 """Stands for the version of a list that is empty by policy (R21)."""
@@ -337,6 +370,7 @@ class Cause(IntEnum):
     NODE_LOST = 11
     POLICY_DROP = 12
     KEPT_CLOSED = 13
+    STALE_CONNTRACK = 14
 
 
 class ServerState(IntEnum):
@@ -434,6 +468,22 @@ class Keeps(IntEnum):
     CHANNEL = 2
 
 
+class Socket(IntEnum):
+    """What a client sends by: TCP connections, or datagrams of one UDP socket or of one each (R27)."""
+
+    STREAM = 0
+    ONE = 1
+    EACH = 2
+
+
+class Cleaning(IntEnum):
+    """Which UDP entries kube-proxy deletes after a sync (R27b)."""
+
+    NONE = 0
+    REMOVED = 1
+    SERVING = 2
+
+
 class QueueFull(IntEnum):
     """What a server with a full queue does to a new connection (R13)."""
 
@@ -498,6 +548,7 @@ class ClientPlan:
     `balance` and `affinity_ns` (-1 for none): R23. `retries` to `budget_burst` (permille -1: no budget): R22.
     `eject_after` (0: never), `eject_ns`: R24. `keeps` to `hears_ns`: R25, NEVER for no limit.
     `scheduler`, `virtual` (number of the virtual service), `hash_key`: R26.
+    `socket` to `udp_stream_ns`: R27; `serving`: the view whose rows delete entries, -1 for none.
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
@@ -552,6 +603,11 @@ class ClientPlan:
     scheduler: Scheduler = Scheduler.NONE
     virtual: int = 0
     hash_key: int = 0
+    socket: Socket = Socket.STREAM
+    serving: int = -1
+    cleaning: Cleaning = Cleaning.NONE
+    udp_ns: int = NEVER
+    udp_stream_ns: int = NEVER
 
     @property
     def n_sources(self) -> int:
@@ -559,9 +615,14 @@ class ClientPlan:
 
     @property
     def booked(self) -> bool:
-        """Whether the end of an attempt means more than its record (R22 to R26)."""
-        remembers = self.balance != Balance.UNIFORM or self.keeps != Keeps.FRESH
+        """Whether the end of an attempt means more than its record (R22 to R27)."""
+        remembers = self.balance != Balance.UNIFORM or self.keeps != Keeps.FRESH or self.datagrams
         return self.retries > 0 or self.eject_after > 0 or remembers or self.scheduler.remembers
+
+    @property
+    def datagrams(self) -> bool:
+        """Whether it sends datagrams (R27)."""
+        return self.socket != Socket.STREAM
 
     @property
     def views(self) -> Int32:

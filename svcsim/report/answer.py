@@ -101,7 +101,8 @@ def not_modelled() -> list[str]:
     """What a run leaves out."""
     return [
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
-        "Connections: no UDP, no limit of ports or conntrack; pools of connections have no upper bound.",
+        "Connections: no limit of ports or conntrack; pools of connections have no upper bound. UDP: only where "
+        "something answers, no load balancer, no limit of ICMP errors from a pod whose port is closed.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "
         "on a node that is cut off as elsewhere.",
     ]

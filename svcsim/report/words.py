@@ -27,6 +27,7 @@ STAGE = {
     "connection": "on a kept connection that the server had closed",
     "policy": "at a node without an endpoint of its own (traffic policy Local)",
     "loadBalancer": "in the load balancer's list: its health checks or its API",
+    "conntrack": "after the rules had changed, by an entry of the node's connection table",
     "ingress": "while the ingress proxy had the change and did not act on it yet",
     "draining": "by a hash that named a pod which IPVS was still draining",
 }

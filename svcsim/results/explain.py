@@ -33,6 +33,7 @@ _WHERE = {
     "loadBalancer": "in the load balancer's own list, which its health checks or its API had not changed yet",
     "ingress": "while the ingress proxy had the change and did not act on it yet (lag.ingress)",
     "draining": "by a hash that named a pod which IPVS was still draining, with weight 0 (sh, mh)",
+    "conntrack": "after the rules had changed, by an entry of the node's connection table",
 }
 
 _HELP = {
@@ -50,6 +51,10 @@ _HELP = {
     "ip_reused": "shorter lag or re-resolution; addresses reused later (vanishedIP.reuse)",
     "not_routed": (
         "clients outside the cluster cannot reach these addresses: a NodePort, a load balancer or an ingress"
+    ),
+    "stale_conntrack": (
+        "a fresh socket after a time-out, or a socket for each request; kube-proxy releases the old one at its "
+        "first sync without the endpoint (cluster.conntrack.cleanup, minSyncPeriod)"
     ),
     "kept_closed": (
         "an idle time-out of the client that is shorter than the server's, a server that closes its "

@@ -38,6 +38,8 @@ from svcsim.scenario.model import (
     MAX_SOURCES,
     PICKS,
     RESOLVES,
+    SOCKETS,
+    UDP_VIAS,
     VIAS,
     Client,
     Cluster,
@@ -85,6 +87,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
         _check_client(client, here)
         _check_reach(client, scenario.cluster, here, warnings)
         _check_target(client, scenario.manifests, lookup, here, warnings)
+        _check_datagrams(client, scenario.cluster, here)
     check_loopback(scenario.clients, scenario.events, where / "clients")
     names = {client.name: None for client in scenario.clients}
     nodes = {node.name: node.zone for node in scenario.cluster.nodes}
@@ -184,6 +187,37 @@ def _check_client(client: Client, where: Where) -> None:
     for name, value, holds, rule in bounds:
         if not holds:
             raise (where / name).error(value, rule)
+
+
+def _check_datagrams(client: Client, cluster: Cluster, where: Where) -> None:
+    """A UDP client has a deadline, a Service, and a kube-proxy of whose entries something is known."""
+    udp = client.protocol == "udp"
+    if client.sockets not in (SOCKETS if udp else (None,)):
+        rule = f"must be one of {', '.join(SOCKETS)} with protocol: udp, and absent otherwise"
+        raise (where / "sockets").error(client.sockets, rule)
+    if not udp:
+        return
+    if client.via not in UDP_VIAS or client.resolve == "watch":
+        raise (where / "protocol").error("udp", f"is simulated with via: {', '.join(UDP_VIAS)}")
+    if client.keep_alive is not None:
+        raise (where / "keepAlive").problem(f"{where / 'keepAlive'} has no meaning with protocol: udp")
+    if client.request_timeout_ns is None:
+        raise (where / "timeout").error(
+            "none", "must be limited with protocol: udp, or a lost datagram is waited for without end"
+        )
+    if client.to.kind != "Service":
+        raise (where / "to").error(
+            str(client.to), "is no Service; with protocol: udp a Service's port says who listens"
+        )
+    if client.via in ("cluster-ip", "node-port", "external-name") and cluster.kube_proxy.mode not in (
+        "iptables",
+        "nftables",
+    ):
+        raise (where / "protocol").error(
+            "udp",
+            f"is not simulated with cluster.kubeProxy.mode {cluster.kube_proxy.mode} and via: {client.via}, "
+            "which keeps other tables; accepted: mode iptables, nftables",
+        )
 
 
 def _check_reach(client: Client, cluster: Cluster, where: Where, warnings: list[str]) -> None:
@@ -288,11 +322,13 @@ def _check_service(
         raise (where / "port").error(
             client.port, f"is no port of {client.to}; there are: {one_of(known)}{hint}"
         )
-    if port.protocol != "TCP":
-        tcp = [str(one.name or one.port) for one in service.ports if one.protocol == "TCP"]
+    if port.protocol != client.protocol.upper():
+        same = [str(one.name or one.port) for one in service.ports if one.protocol == client.protocol.upper()]
+        advice = "not simulated yet" if port.protocol == "SCTP" else f"say protocol: {port.protocol.lower()}"
         raise (where / "port").error(
             client.port or port.port,
-            f"is {port.protocol} in {client.to}, not simulated yet; TCP ports: {one_of(tcp)}",
+            f"is {port.protocol} in {client.to}; {advice}, or take one of its {client.protocol.upper()} "
+            f"ports: {one_of(same)}",
         )
     if not service.selector:
         warnings.append(

@@ -127,6 +127,23 @@ _ROWS: Final = (
         "CoreDNS as kubeadm installs it: cmd/kubeadm/app/phases/addons/dns/manifests.go",
     ),
     Default("cluster.dns.cache", "0s", "duration", "assumed", "no cache that begins the TTL anew"),
+    Default(
+        "cluster.conntrack.udp", "30s", "duration", "measured", "Linux nf_conntrack_udp_timeout, one way"
+    ),
+    Default(
+        "cluster.conntrack.udpStream",
+        "120s",
+        "duration",
+        "measured",
+        "Linux nf_conntrack_udp_timeout_stream: answered, and older than 2 s",
+    ),
+    Default(
+        "cluster.conntrack.cleanup",
+        True,
+        "truth",
+        "measured",
+        "kube-proxy deletes UDP entries: of removed endpoints up to 1.31, of all that do not serve since 1.32",
+    ),
     Default("cluster.kernel", "6.8", "version", "assumed", "linear SYN retransmissions exist since 6.5"),
     Default(
         "lag.controller",
@@ -261,6 +278,10 @@ _ROWS: Final = (
     ),
     Default("workloads.keepAlive", None, "duration", "assumed", "a server that closes no idle connection"),
     Default("clients.arrivals", "poisson", "kind", "assumed", "many independent users"),
+    Default("clients.protocol", "tcp", "kind", "assumed", "a connection for each request"),
+    Default(
+        "clients.sockets", "per-request", "kind", "assumed", "with protocol: udp; as the C library's resolver"
+    ),
     Default("clients.resolve", "once", "kind", "assumed", "with via: pod-ip; a headless client's is the TTL"),
     Default("clients.pick", "random", "kind", "assumed", "with via: headless; answers are shuffled"),
     Default("clients.balance", "random", "kind", "assumed", "of clients that watch endpoints"),

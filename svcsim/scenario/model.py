@@ -25,9 +25,13 @@ __all__ = [
     "PRESETS",
     "RESOLVES",
     "RETRIED",
+    "RETRIED_UDP",
+    "SOCKETS",
+    "UDP_VIAS",
     "VIAS",
     "Client",
     "Cluster",
+    "Conntrack",
     "Dns",
     "Eject",
     "IpvsScheduler",
@@ -61,6 +65,8 @@ LbAlgorithm = Literal["random", "maglev"]
 Check = Literal["healthz", "node-port"]
 Resolve = Literal["once", "on-failure", "watch", "every"]
 Arrivals = Literal["poisson", "constant"]
+Protocol = Literal["tcp", "udp"]
+Sockets = Literal["one", "per-request"]
 OnSigterm = Literal["exit", "drain", "ignore", "lameDuck"]
 QueueFull = Literal["reject", "drop"]
 
@@ -79,9 +85,14 @@ FROM_OUTSIDE: Final[tuple[Via, ...]] = ("node-port", "load-balancer", "ingress")
 BALANCES: Final[tuple[Balance, ...]] = ("random", "round-robin", "least-request", "two-choices")
 RETRIED: Final = ("refused", "unreachable", "connect_timeout", "dns_failure")
 """What is tried again by default: nothing was sent that a pod could have acted on."""
+RETRIED_UDP: Final = ("refused", "unreachable", "dns_failure", "request_timeout")
+"""The same of a UDP client, which does not learn more than that no answer came."""
 MAY_BE_RETRIED: Final = (*RETRIED, "reset", "eof", "request_timeout", "rejected", "misdelivered")
 PICKS: Final[tuple[Pick, ...]] = ("first", "random", "rotate")
 RESOLVES: Final[tuple[Resolve, ...]] = ("once", "on-failure", "watch", "every")
+UDP_VIAS: Final[tuple[Via, ...]] = ("pod-ip", "headless", "cluster-ip", "node-port", "external-name")
+"""The ways that UDP clients may take."""
+SOCKETS: Final[tuple[Sockets, ...]] = ("one", "per-request")
 ARRIVALS: Final[tuple[Arrivals, ...]] = ("poisson", "constant")
 ON_SIGTERM: Final[tuple[OnSigterm, ...]] = ("exit", "drain", "ignore", "lameDuck")
 
@@ -111,6 +122,7 @@ _AGE: Final[int | None] = default("workloads.age")
 _ARRIVALS: Final[Arrivals] = default("clients.arrivals")
 _TIMEOUT_CONNECT: Final[int | None] = default_ns("clients.timeout.connect")
 _TIMEOUT_REQUEST: Final[int | None] = default_ns("clients.timeout.request")
+_PROTOCOL: Final[Protocol] = default("clients.protocol")
 _ORIGIN: Final[str] = default("clients.from")
 _MAJOR, _MINOR = map(int, default("cluster.kernel").split("."))
 _KERNEL: Final[tuple[int, int]] = (_MAJOR, _MINOR)
@@ -226,6 +238,16 @@ class Dns:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Conntrack:
+    """Connection tables of nodes, as far as UDP goes: how long an entry lives after a packet, before and after
+    it has become a stream, and whether kube-proxy deletes entries (its version says which)."""
+
+    udp_ns: int = default_ns("cluster.conntrack.udp")
+    udp_stream_ns: int = default_ns("cluster.conntrack.udpStream")
+    cleanup: bool = default("cluster.conntrack.cleanup")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
     """The cluster that the manifests run in; `node_monitor_grace_period_ns` is None for the version's own."""
 
@@ -242,6 +264,7 @@ class Cluster:
     endpoints_per_other: int = default("cluster.otherServices.endpoints")
     load_balancer: LoadBalancer = LoadBalancer()
     dns: Dns = Dns()
+    conntrack: Conntrack = Conntrack()
 
     @property
     def node_monitor_grace_ns(self) -> int:
@@ -347,7 +370,8 @@ class Client:
     `resolve` is None unless `via` is pod-ip or headless, `pick` unless it is headless; `entry` is any, own,
     node:NAME or zone:NAME where `via` is node-port and None otherwise; `balance` is how a source that watches
     endpoints, or an ingress proxy, chooses, None for others; timeouts, of an attempt, are None for no limit;
-    `origin` is nodes, outside, node:NAME or zone:NAME.
+    `origin` is nodes, outside, node:NAME or zone:NAME; `sockets` is how many UDP sockets a source has, None
+    with protocol tcp.
     """
 
     name: str
@@ -369,3 +393,5 @@ class Client:
     retry: Retry | None = None
     eject: Eject | None = None
     keep_alive: KeepAlive | None = None
+    protocol: Protocol = _PROTOCOL
+    sockets: Sockets | None = None

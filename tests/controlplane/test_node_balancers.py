@@ -1,4 +1,4 @@
-"""Scenarios in which nodes choose: modes ipvs and cilium, their settings, policies, and the spread of load."""
+"""Scenarios in which nodes choose: modes ipvs and cilium, their settings, policies, the spread of load."""
 
 from __future__ import annotations
 

@@ -388,11 +388,50 @@ def _by_nodes(dice: random.Random, proxy: dict, manifests: list[dict], clients: 
         del proxy["minSyncPeriod"]
 
 
+def _datagrams(dice: random.Random, scenario: dict) -> None:
+    """UDP clients in a tenth of the scenarios: a port of that protocol, sockets, short-lived entries."""
+    if dice.random() >= 0.1:
+        return
+    cluster = scenario["cluster"]
+    proxy = cluster["kubeProxy"]
+    if proxy["mode"] in ("cilium", "ipvs"):
+        proxy["mode"] = "iptables"
+        for key in ("ipvsScheduler", "lbAlgorithm"):
+            proxy.pop(key, None)
+    cluster["conntrack"] = {
+        "udp": dice.choice(["300ms", "1s", "30s"]),
+        "udpStream": dice.choice(["1s", "3s", "120s"]),
+        "cleanup": dice.random() < 0.7,
+    }
+    for one in scenario["manifests"]:
+        if one["kind"] == "Service" and "ports" in one["spec"]:
+            number = one["spec"]["ports"][0]["port"]
+            target = one["spec"]["ports"][0].get("targetPort", number)
+            one["spec"]["ports"] = [
+                {"name": "tcp", "port": number, "targetPort": target},
+                {"name": "udp", "port": 53, "targetPort": 5353, "protocol": "UDP"},
+            ]
+        template = one["spec"].get("template", one) if one["kind"] != "Service" else {}
+        for container in template.get("spec", {}).get("containers", [])[:1]:
+            container["ports"].append({"containerPort": 5353, "protocol": "UDP"})
+    ways = ("pod-ip", "headless", "cluster-ip", "node-port", "external-name")
+    for client in scenario["clients"]:
+        if client["via"] not in ways or not client["to"].startswith("service/"):
+            continue
+        if client.get("resolve") == "watch" or dice.random() < 0.2:
+            continue
+        client.update(protocol="udp", port="udp", sockets=dice.choice(["one", "one", "per-request"]))
+        client["timeout"] = dice.choice(["500ms", "1s", "3s"])
+        for key in ("keepAlive", "channel"):
+            client.pop(key, None)
+
+
 def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
     document = _scenario(seed)
     _reselections(random.Random(f"reselections {seed}"), document)
     _removals(random.Random(f"removals {seed}"), document)
+    _datagrams(random.Random(f"datagrams {seed}"), document)
     return document
 
 

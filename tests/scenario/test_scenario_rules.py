@@ -133,7 +133,10 @@ def test_what_is_left_out_has_its_default() -> None:
         ),
         ({"port": "htp"}, "is no port of service/web; there are: http, logs; did you mean http"),
         ({"port": 81}, "clients.0..port = 81 is no port of service/web"),
-        ({"to": "service/names"}, "is UDP in service/names, not simulated yet; TCP ports: tcp"),
+        (
+            {"to": "service/names"},
+            "is UDP in service/names; say protocol: udp, or take one of its TCP ports: tcp",
+        ),
         ({"to": "deployment/web", "via": "pod-ip", "port": "nope"}, "leads nowhere: no TCP port is named"),
         ({"resolve": "once"}, "clients.0..resolve = .once. has no meaning with via: cluster-ip"),
         (

@@ -125,6 +125,7 @@ COMPLETE: dict[str, Any] = {
             "healthyAfter": 3,
         },
         "dns": {"ttl": "10s", "cache": "5s"},
+        "conntrack": {"udp": "20s", "udpStream": "60s", "cleanup": False},
         "endpointSlice": {"maxEndpoints": 50, "batchPeriod": "100ms"},
         "lag": {
             "controller": "10ms",
@@ -209,6 +210,16 @@ COMPLETE: dict[str, Any] = {
             "rate": 100,
             "pick": "rotate",
             "channel": True,
+        },
+        {
+            "name": "resolver",
+            "to": "svc/names",
+            "port": "dns",
+            "via": "cluster-ip",
+            "rate": 100,
+            "protocol": "udp",
+            "sockets": "one",
+            "timeout": "5s",
         },
         {
             "name": "outside",

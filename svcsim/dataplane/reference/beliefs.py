@@ -25,14 +25,22 @@ def pick(u: int, n: int) -> int:
 
 
 class Beliefs:
-    """Versions known so far and who holds which, and the virtual services that follow them (R26)."""
+    """Versions known so far and who holds which, and the virtual services that follow them (R26).
 
-    def __init__(self, env: OrderedEnvironment, virtuals: VirtualServices) -> None:
+    `turns`: by (observer, view) of the views remembered, (t, version before, version from t on) of every
+    instant with rows (R27b).
+    """
+
+    def __init__(
+        self, env: OrderedEnvironment, virtuals: VirtualServices, remembered: Iterable[int] = ()
+    ) -> None:
         self.env = env
         self.virtuals = virtuals
         self.versions: list[tuple[int, ...]] = []
         self._held: dict[tuple[int, int], int] = {}
         self._rows = 0
+        self.turns: dict[tuple[int, int], list[tuple[int, int, int]]] = {}
+        self._remembered = frozenset(remembered)
 
     def add(self, new_versions: Iterable[Iterable[int]]) -> None:
         """Append versions; they are numbered in order of creation."""
@@ -59,5 +67,14 @@ class Beliefs:
         for t_ns, observer, view, version in rows:
             self._rows += 1
             yield self.env.at(t_ns, Rank.BELIEF, 0, self._rows)
+            if view in self._remembered:
+                self._remember(t_ns, observer, view, version)
             self._held[observer, view] = version
             self.virtuals.take(observer, view, self.listed(version), self.env.now_ns)
+
+    def _remember(self, t_ns: int, observer: int, view: int, version: int) -> None:
+        turns = self.turns.setdefault((observer, view), [])
+        before = self._held.get((observer, view), NO_VERSION)
+        if turns and turns[-1][0] == t_ns:
+            before = turns.pop()[1]
+        turns.append((t_ns, before, version))

@@ -21,10 +21,12 @@ from svcsim.dataplane.contract import (
     Reach,
     Resolve,
     ServerState,
+    Socket,
 )
 from svcsim.dataplane.draws import ClientDraws
 from svcsim.dataplane.reference.beliefs import NO_VERSION, Beliefs, pick
 from svcsim.dataplane.reference.connections import Connection
+from svcsim.dataplane.reference.flows import Flow, Flows
 from svcsim.dataplane.reference.nodes import Nodes, arrives_again
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.servers import Accepted, Answer, Ended, Servers, Silent
@@ -54,6 +56,7 @@ class Request:
     attempt_ns: int = -1
     tried: list[int] = field(default_factory=list)
     connection: Connection | None = None
+    flow: Flow | None = None
     entry: int = -1
     observer: int = -1
     version: int = NO_VERSION
@@ -76,6 +79,7 @@ class Request:
         self.syns = 0
         self.connected_ns = self.start_ns = -1
         self.connection = None
+        self.flow = None
 
     def record(self) -> tuple[int, ...]:
         """The row of `contract.RECORD_DTYPE`."""
@@ -122,6 +126,7 @@ class Client:
         self.vanished_after_ns = vanished_after_ns
         self.sources = [Source(env, beliefs, number, plan, k) for k in range(plan.n_sources)]
         self.requests: list[Request] = []
+        self._flows = Flows(plan, beliefs, nodes)
         self.reused = 0
         self.accepted: Counter[tuple[int, int]] = Counter()
         self._pinned = plan.reach in (Reach.PINNED, Reach.HELD)
@@ -216,6 +221,8 @@ class Client:
         """One attempt, from its first SYN, or its request on a connection, to its end."""
         if self.nodes.down(r.source.node):
             return _CLIENT_GONE
+        if self.plan.datagrams:
+            return (yield from self._datagram(r))
         if self.plan.keeps is not Keeps.FRESH:
             r.connection = r.source.connections.take(self.env.now_ns, self.nodes.power(r.source.node))
             if r.connection is not None:
@@ -268,6 +275,55 @@ class Client:
             if self._client_gone(r):
                 return _CLIENT_GONE
 
+    def _datagram(self, r: Request) -> Generator[Event, Any, Ended]:
+        """An attempt of a UDP client: one datagram, and its answer unless there is silence (R27)."""
+        answer = self._send_datagram(r)
+        if isinstance(answer, Accepted):
+            answer = yield from self._be_served(r, answer)
+        if isinstance(answer, Ended) and answer.outcome in (Outcome.OK, Outcome.REJECTED):
+            if not self._flows.answer_passes(r.flow, r.source.flow, self.env.now_ns):
+                answer = Silent(Cause.STALE_CONNTRACK)
+        if isinstance(answer, Silent):
+            answer = yield from self._unheard(r, answer)
+        return answer
+
+    def _send_datagram(self, r: Request) -> Answer:
+        """The datagram meets the connection table, the rules and the server (R27a, R27c)."""
+        r.syns += 1
+        if self.plan.reach is Reach.NONE:
+            return Ended(Outcome.UNREACHABLE, Cause.NOT_ROUTED)
+        tracked = self.plan.reach is Reach.BELIEF
+        stale = self._stale
+        answer = self._enter(r, 0) if tracked else None
+        if answer is not None:
+            return answer
+        flow = r.source.flow
+        if tracked and flow is not None and self._flows.alive(flow, self.env.now_ns):
+            r.observer = flow.observer
+            r.version, servers = self.beliefs.look(r.observer, r.source.view)
+            r.server, r.flow = flow.server, flow
+            r.source.router.open[r.server] += 1
+            self._flows.extend(flow, self.env.now_ns)
+            if r.server not in servers:
+                stale = Cause.STALE_CONNTRACK
+        else:
+            answer = self._route(r, 0)
+            if answer is not None:
+                return answer
+            if tracked:
+                node = r.source.node if r.entry < 0 else r.entry
+                r.flow = self._flows.begin(r.observer, node, r.server, self.env.now_ns)
+                if self.plan.socket is Socket.ONE:
+                    r.source.flow = r.flow
+        return self._meet_server(r, stale)
+
+    def _meet_server(self, r: Request, stale: Cause) -> Answer:
+        """What a SYN or a datagram meets on its way to its server, and there (R10, R18a)."""
+        server = self.servers[r.server]
+        if self._link_lost(r) and server.state is not ServerState.UNBORN:
+            return Silent(Cause.NODE_LOST)
+        return server.syn(r.service_ns[server.group], stale)
+
     def _held(self, r: Request) -> int:
         """What the source of a pinned client holds: a server, or a version (R12)."""
         return r.source.held if self.plan.reach is Reach.PINNED else r.source.held_version
@@ -282,10 +338,7 @@ class Client:
             answer = self._route(r, j)
             if answer is not None:
                 return answer
-        server = self.servers[r.server]
-        if self._link_lost(r) and server.state is not ServerState.UNBORN:
-            return Silent(Cause.NODE_LOST)
-        return server.syn(r.service_ns[server.group], self._stale)
+        return self._meet_server(r, self._stale)
 
     def _link_lost(self, r: Request) -> bool:
         """Whether a link is lost that the request crosses on its way to its server (R18, R20)."""
@@ -438,6 +491,8 @@ class Client:
         settles = [accepted.cut, end, deadline]
         while True:
             fired = yield self.env.any_of([*settles, self.nodes.change])
+            if accepted.cut in fired and self.plan.datagrams:
+                return (yield from self._unheard(r, Silent(Cause.IN_FLIGHT_CUT)))
             if any(event in fired for event in settles):
                 return accepted.settled(fired, end, deadline, self.env.now_ns)
             ended = yield from self._over_lost_link(r, accepted, deadline, entry_power)
@@ -463,6 +518,8 @@ class Client:
                 if accepted.end_ns >= self.env.now_ns:
                     return None
                 again_ns = arrives_again(accepted.end_ns, self.env.now_ns)
+                if self.plan.datagrams:
+                    again_ns = None
                 if again_ns is not None:
                     answer = self._at(again_ns, Rank.COMPLETION, r)
             waited_for = [deadline, self.nodes.change, *(e for e in (answer, cut) if e is not None)]

@@ -34,7 +34,7 @@ class ReferenceEngine:
         virtuals = VirtualServices(int(plan.table_key))
         for client in plan.clients:
             virtuals.used_by(client, plan.n_nodes)
-        self.beliefs = Beliefs(self.env, virtuals)
+        self.beliefs = Beliefs(self.env, virtuals, (c.serving for c in plan.clients if c.cleaning))
         self.servers = Servers(self.env, plan.groups)
         self.nodes = Nodes(self.env, plan.n_nodes)
         self.jobs = Jobs(self.env, self.servers, int(plan.vanished_after_ns))

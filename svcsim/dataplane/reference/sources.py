@@ -7,6 +7,7 @@ from simpy.events import ProcessGenerator
 from svcsim.dataplane.contract import ICMP_BURST_NS, ICMP_COST_NS, ClientPlan, Rank, Resolve
 from svcsim.dataplane.reference.beliefs import NO_VERSION, Beliefs, pick
 from svcsim.dataplane.reference.connections import Connections
+from svcsim.dataplane.reference.flows import Flow
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.routers import Router
 from svcsim.rng import u32_at
@@ -37,7 +38,7 @@ class Source:
     """One source of one client.
 
     `held` is the server whose address it is pinned to, or NO_SERVER; `held_version` the list it was picked
-    from, which is what a HELD source uses.
+    from, which is what a HELD source uses. `flow`: the entry of its one UDP socket (R27).
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Source:
         self.icmp = IcmpBucket()
         self.router = Router(plan, number)
         self.connections = Connections(plan)
+        self.flow: Flow | None = None
         self.held = NO_SERVER
         self.held_version = NO_VERSION
         self._first = 0

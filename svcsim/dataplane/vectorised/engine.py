@@ -225,7 +225,13 @@ class VectorisedEngine:
             if end >= self._until and not one.answer_lost and not link_lost:
                 opened[links.same_attempt(opened, one.row), kernel.O_SETTLED] = 0
                 continue
-            settled = links.settle_of(one, link_lost=link_lost, from_ns=self._until, until_ns=until_ns)
+            settled = links.settle_of(
+                one,
+                link_lost=link_lost,
+                sent_again=not self._plan.clients[int(one.row[kernel.O_CLIENT])].datagrams,
+                from_ns=self._until,
+                until_ns=until_ns,
+            )
             if settled is None:
                 one.answer_lost |= end >= self._until and int(self._sv.next_cut[server]) <= end
                 still.append(one)
@@ -522,10 +528,12 @@ class VectorisedEngine:
             virtuals.with_servers(
                 virtuals.laid_out(self._plan, self._pairs) if old is None else old.virtual, n
             ),
+            np.full((2, len(self._cl.clean_before), n), -1, dtype=np.int64),
+            np.zeros(n, dtype=np.int8),
         )
         if old is not None:
-            for name in ("open", "fails", "fail_t", "ejected"):
-                getattr(new, name)[:, : old.open.shape[1]] = getattr(old, name)
+            for name in ("open", "fails", "fail_t", "ejected", "cleaned"):
+                getattr(new, name)[..., : old.open.shape[1]] = getattr(old, name)
         return new
 
     def _add_servers(self, window: Window) -> None:
@@ -653,6 +661,8 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         keys.update(o * plan.n_views + c.view for o in (*nodes, c.resolver) if o >= 0)
         if c.targets >= 0:
             keys.add(c.balancer * plan.n_views + c.targets)
+        if c.cleaning:
+            keys.update(o * plan.n_views + c.serving for o in seen_by.tolist() if o >= 0)
     pairs = np.array(sorted(keys), dtype=np.int64)
     place = {int(key): k for k, key in enumerate(pairs)}
     sizes = [c.n_sources for c in plans]
@@ -661,12 +671,20 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
     entry_pair = [
         place[o * plan.n_views + c.view] for c, nodes in zip(plans, entries, strict=True) for o in nodes
     ]
+    clean_keys = [
+        o * plan.n_views + c.serving if c.cleaning and o >= 0 else -1
+        for c, seen_by in zip(plans, observers, strict=True)
+        for o in seen_by.tolist()
+    ]
+    clean_place = {key: k for k, key in enumerate(sorted(set(clean_keys) - {-1}))}
     widths = [0 if c.affinity_ns < 0 else plan.n_nodes if c.targets >= 0 else 1 for c in plans]
     law = np.full((len(plans), max(len(plan.groups), 1)), -1, dtype=np.int32)
     for k, d in enumerate(draws):
         order = {value: i for i, value in enumerate(dict.fromkeys(d.services.values()))}
         for group, value in d.services.items():
             law[k, group] = order[value]
+
+    ladders = [state.empty_rows() if c.datagrams else c.ladder_ns for c in plans]
 
     def column(values: list[int], dtype: Any = np.int64) -> Any:
         return np.array(values, dtype=dtype)
@@ -679,10 +697,10 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         period=column([max(c.resolve_period_ns, 1) for c in plans]),
         resolver_pair=column([place.get(c.resolver * plan.n_views + c.view, 0) for c in plans], np.int32),
         icmp_limited=column([int(c.icmp_limited) for c in plans], np.int8),
-        connect_timeout=column([c.connect_timeout_ns for c in plans]),
+        connect_timeout=column([NEVER if c.datagrams else c.connect_timeout_ns for c in plans]),
         request_timeout=column([c.request_timeout_ns for c in plans]),
-        ladder_at=np.concatenate(([0], np.cumsum([len(c.ladder_ns) for c in plans]))).astype(np.int64),
-        ladder=np.concatenate([c.ladder_ns for c in plans] or [state.empty_rows()]).astype(np.int64),
+        ladder_at=np.concatenate(([0], np.cumsum([len(one) for one in ladders]))).astype(np.int64),
+        ladder=np.concatenate(ladders or [state.empty_rows()]).astype(np.int64),
         repick_key=column([c.repick_key for c in plans], np.uint64),
         resolve_key=column([c.resolve_key for c in plans], np.uint64),
         source_at=np.concatenate(([0], np.cumsum(sizes))).astype(np.int64),
@@ -741,5 +759,13 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         max_requests=column([c.max_requests for c in plans]),
         hears=column([c.hears_ns for c in plans]),
         law=law,
+        socket=column([int(c.socket) for c in plans], np.int8),
+        cleaning=column([int(c.cleaning) for c in plans], np.int8),
+        udp=column([c.udp_ns for c in plans]),
+        udp_stream=column([c.udp_stream_ns for c in plans]),
+        flow=np.full((total, kernel.FLOW_COLUMNS), -1, dtype=np.int64),
+        clean_place=column([clean_place.get(key, -1) for key in clean_keys], np.int32),
+        clean_row=column([clean_place.get(int(key), -1) for key in pairs], np.int32),
+        clean_before=column([-1] * len(clean_place)),
     )
     return clients, pairs

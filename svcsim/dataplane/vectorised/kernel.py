@@ -22,8 +22,10 @@ from svcsim.dataplane.contract import (
     LEAVING_CHECK_NS,
     ON_SERVERS_NODE,
     REMEMBERED_NS,
+    UDP_STREAM_AFTER_NS,
     Balance,
     Cause,
+    Cleaning,
     Keeps,
     NodeState,
     OnEmpty,
@@ -34,6 +36,7 @@ from svcsim.dataplane.contract import (
     Resolve,
     Scheduler,
     ServerState,
+    Socket,
     TruthKind,
 )
 from svcsim.dataplane.vectorised.state import (
@@ -140,6 +143,10 @@ _TURNS, _FEWEST, _BY_SOURCE, _MAGLEV, _TUPLE = (
 )
 REMEMBERED = np.int64(REMEMBERED_NS)
 CHECK = np.int64(LEAVING_CHECK_NS)
+_C_CONNTRACK = int(Cause.STALE_CONNTRACK)
+_S_STREAM, _S_ONE = int(Socket.STREAM), int(Socket.ONE)
+_CLEAN_NONE, _CLEAN_REMOVED, _CLEAN_SERVING = (int(k) for k in Cleaning)
+STREAM_AFTER = np.int64(UDP_STREAM_AFTER_NS)
 
 # kinds of heap events
 K_WAIT, _K_RESOLVE, _K_JOB, _K_BOOK, K_RETRY, K_UNHEARD = range(6)
@@ -172,8 +179,16 @@ CONNECTING, ACCEPTED, ENDED, WAITING = range(4)
     W_TRIED,
     W_CONNECTION,
     W_HELD,
-) = range(23)
-WAIT_COLUMNS = 23
+    W_ENTERED,
+    W_POWER,
+) = range(25)
+WAIT_COLUMNS = 25
+
+# values of W_ENTERED: no entry, one that its server's list confirms, one that only the table has (R27)
+NO_FLOW, OWN_FLOW, FLOW, STALE_FLOW = range(4)
+# columns of the table of entries, one row to a source (R27)
+F_SERVER, F_SINCE, F_UNTIL, F_ANSWERED, F_POWER = range(5)
+FLOW_COLUMNS = 5
 
 # columns of the open table
 (
@@ -668,7 +683,10 @@ def _settle(until: Any, cut: Any, sc: Any, cl: Any, ev: Any, work: Any, out: Any
     end = row[O_END]
     deadline = row[O_DEADLINE]
     first = min(end, deadline)
-    if cut <= first:
+    if cut <= first and row[O_WAIT] >= 0 and cl.socket[row[O_CLIENT]] != _S_STREAM:
+        row[O_SETTLED] = 1
+        _unheard(sc, cl, ev, work, row[O_WAIT], _C_CUT)
+    elif cut <= first:
         row[O_SETTLED] = 1
         finish(sc, cl, ev, work, out, row, cut, _EOF if row[O_START] < cut else _RESET, _C_CUT)
     elif first < until:
@@ -909,6 +927,8 @@ def _syn(
     if row[W_STICKY] == 1:
         state = sv.state[server]
         stale = _C_RESOLVER if cl.reach[client] >= _R_PINNED else _C_STALE
+        if cl.socket[client] != _S_STREAM:
+            stale = _datagram_routed(sv, cl, row, flat, t, stale)
         if sc[NODES_AWAY] > 0 and state != _UNBORN and link_lost(sv, cl, flat, row[W_ENTRY], server):
             row[W_CAUSE] = _C_NODE
         elif state == _LISTENING:
@@ -930,7 +950,7 @@ def _syn(
             cause = _C_REUSED
         else:
             row[W_CAUSE] = stale
-            if vanished_after >= 0 and row[W_FAIL_AT] == NEVER:
+            if vanished_after >= 0 and row[W_FAIL_AT] == NEVER and cl.socket[client] == _S_STREAM:
                 row[W_FAIL_AT] = t + vanished_after
     if outcome != 0:
         give_up(sc, cl, ev, work, out, w, t, outcome, cause)
@@ -967,6 +987,9 @@ def _book(
     client = row[W_CLIENT]
     outcome = row[W_OUTCOME]
     flat = cl.source_at[client] + row[W_SOURCE]
+    if outcome in (_OK, _REJECTED) and not _answer_passes(sv, cl, rt, row, flat, t):
+        _unheard(sc, cl, ev, work, w, _C_CONNTRACK)
+        return
     if (
         outcome not in (_OK, _NOT_SENT)
         and cl.resolve[client] == _ON_FAILURE
@@ -1021,6 +1044,7 @@ def _blank(row: Any) -> None:
     row[W_CONNECTED] = -1
     row[W_START] = -1
     row[W_CONNECTION] = -1
+    row[W_ENTERED] = NO_FLOW
 
 
 @compiled
@@ -1178,6 +1202,8 @@ def _attempt(
     if cl.keeps[client] != _FRESH and not (sc[NODES_AWAY] > 0 and client_gone(sv, cl, flat)):
         c = _take(sc, sv, cl, kept, client, flat, t)
     if c < 0:
+        if cl.socket[client] != _S_STREAM:
+            _follow_entry(sc, sv, cl, rt, rows, row, flat, t)
         _syn(until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out, w, t, u)
         return
     connection = kept.table[c]
@@ -1215,6 +1241,142 @@ def _attempt(
     if cl.request_timeout[client] < NEVER:
         deadline = row[W_BEGAN] + cl.request_timeout[client]
         push(sc, ev, deadline, _DEADLINE, client, row[W_REQUEST], K_UNHEARD, w, 0)
+
+
+@compiled
+def _unheard(sc: Any, cl: Any, ev: Any, work: Any, w: Any, cause: Any) -> None:
+    """R27: no answer comes to the datagram of the request `w`, and nobody says so: its deadline ends it."""
+    row = work.wait[w]
+    client = row[W_CLIENT]
+    row[W_STATE] = CONNECTING
+    row[W_CAUSE] = cause
+    if cl.request_timeout[client] < NEVER:
+        deadline = row[W_BEGAN] + cl.request_timeout[client]
+        push(sc, ev, deadline, _DEADLINE, client, row[W_REQUEST], K_UNHEARD, w, 0)
+
+
+@compiled
+def _note_cleaning(cl: Any, rt: Any, rows: Any, k: Any) -> None:
+    """R27b: belief row k is of serving endpoints: note whose entries it deletes, once an instant is whole."""
+    pair = rows.belief_pair[k]
+    t = rows.belief_t[k]
+    row = cl.clean_row[pair]
+    if k == 0 or rows.belief_t[k - 1] != t or rows.belief_pair[k - 1] != pair:
+        cl.clean_before[row] = rows.current[pair]
+    if k + 1 < len(rows.belief_t) and rows.belief_t[k + 1] == t and rows.belief_pair[k + 1] == pair:
+        return
+    before = cl.clean_before[row]
+    now = rows.belief_version[k]
+    was_any = before >= 0 and rows.version_at[before + 1] > rows.version_at[before]
+    is_any = now >= 0 and rows.version_at[now + 1] > rows.version_at[now]
+    n = rt.cleaned.shape[2]
+    listed = rt.marks
+    for server in range(n):
+        listed[server] = 0
+    if was_any:
+        for i in range(rows.version_at[before], rows.version_at[before + 1]):
+            listed[rows.version_servers[i]] += 1
+    if is_any:
+        for i in range(rows.version_at[now], rows.version_at[now + 1]):
+            listed[rows.version_servers[i]] += 2
+    for server in range(n):
+        if listed[server] == 1 or (is_any and not was_any):
+            rt.cleaned[0, row, server] = t
+        if is_any and listed[server] < 2:
+            rt.cleaned[1, row, server] = t
+
+
+@compiled
+def _entry_alive(
+    sv: Any, cl: Any, rt: Any, client: Any, flat: Any, node: Any, server: Any, since: Any, end: Any,
+    power: Any, t: Any,
+) -> Any:  # fmt: skip
+    """R27b: whether an entry is there at t. node: whose table has it, below 0 for none in the cluster."""
+    if t >= end or power != _power(sv, node):
+        return False
+    cleaning = cl.cleaning[client]
+    return cleaning == _CLEAN_NONE or rt.cleaned[cleaning - 1, cl.clean_place[flat], server] <= since
+
+
+@compiled
+def _extended(cl: Any, client: Any, since: Any, answered: Any, t: Any) -> Any:
+    """R27b: until when an entry lives after a packet at t."""
+    if answered == 1 and t > since + STREAM_AFTER:
+        return t + cl.udp_stream[client]
+    return t + cl.udp[client]
+
+
+@compiled
+def _follow_entry(sc: Any, sv: Any, cl: Any, rt: Any, rows: Any, row: Any, flat: Any, t: Any) -> None:
+    """R27a: a datagram of a socket whose 5-tuple has an entry goes to its server, whatever the rules say."""
+    client = row[W_CLIENT]
+    flow = cl.flow[flat]
+    server = flow[F_SERVER]
+    if server < 0 or (sc[NODES_AWAY] > 0 and client_gone(sv, cl, flat)):
+        return
+    entry = np.int64(cl.entry[flat])
+    if entry >= 0 and sc[NODES_AWAY] > 0 and _cut_off(sv, np.int64(cl.node[flat]), entry):
+        return
+    node = entry if entry >= 0 else np.int64(cl.node[flat])
+    alive = _entry_alive(
+        sv, cl, rt, client, flat, node, server, flow[F_SINCE], flow[F_UNTIL], flow[F_POWER], t
+    )
+    if not alive:
+        flow[F_SERVER] = -1
+        return
+    version = np.int64(rows.current[cl.pair[flat]])
+    row[W_ENTRY] = entry
+    row[W_OBSERVER] = entry if entry >= 0 else cl.observer[flat]
+    row[W_VERSION] = version
+    row[W_SERVER] = server
+    row[W_STICKY] = 1
+    row[W_ENTERED] = FLOW if version >= 0 and _listed(rows, version, server) else STALE_FLOW
+    flow[F_UNTIL] = _extended(cl, client, flow[F_SINCE], flow[F_ANSWERED], t)
+    _opens(cl, rt, row, flat, server)
+
+
+@compiled
+def _datagram_routed(sv: Any, cl: Any, row: Any, flat: Any, t: Any, stale: Any) -> Any:
+    """R27: a datagram has a server; the rules' choice is a new entry. What an address that is no more means."""
+    client = row[W_CLIENT]
+    if row[W_ENTERED] == STALE_FLOW:
+        return _C_CONNTRACK
+    if row[W_ENTERED] == NO_FLOW and cl.reach[client] < _R_PINNED:
+        entry = row[W_ENTRY]
+        row[W_ENTERED] = OWN_FLOW
+        row[W_POWER] = _power(sv, entry if entry >= 0 else np.int64(cl.node[flat]))
+        if cl.socket[client] == _S_ONE:
+            flow = cl.flow[flat]
+            row[W_ENTERED] = FLOW
+            flow[F_SERVER] = row[W_SERVER]
+            flow[F_SINCE] = t
+            flow[F_UNTIL] = t + cl.udp[client]
+            flow[F_ANSWERED] = 0
+            flow[F_POWER] = row[W_POWER]
+    return stale
+
+
+@compiled
+def _answer_passes(sv: Any, cl: Any, rt: Any, row: Any, flat: Any, t: Any) -> Any:
+    """R27e: whether an answer at t gets back to the request's client; it keeps its entry alive."""
+    if row[W_ENTERED] == NO_FLOW:
+        return True
+    client = row[W_CLIENT]
+    server = row[W_SERVER]
+    node = row[W_ENTRY] if row[W_ENTRY] >= 0 else np.int64(cl.node[flat])
+    if row[W_ENTERED] == OWN_FLOW:
+        since = row[W_BEGAN]
+        return _entry_alive(
+            sv, cl, rt, client, flat, node, server, since, since + cl.udp[client], row[W_POWER], t
+        )
+    flow = cl.flow[flat]
+    alive = flow[F_SERVER] == server and _entry_alive(
+        sv, cl, rt, client, flat, node, server, flow[F_SINCE], flow[F_UNTIL], flow[F_POWER], t
+    )
+    if alive:
+        flow[F_UNTIL] = _extended(cl, client, flow[F_SINCE], flow[F_ANSWERED], t)
+        flow[F_ANSWERED] = 1
+    return alive
 
 
 @compiled
@@ -1263,7 +1425,7 @@ def _heap_event(
         )  # fmt: skip
     else:
         row = work.wait[a]
-        outcome = _CONNECT_TIMEOUT
+        outcome = _CONNECT_TIMEOUT if cl.socket[client] == _S_STREAM else _REQUEST_TIMEOUT
         cause = row[W_CAUSE]
         if rank == _COMPLETION:
             outcome = _UNREACHABLE
@@ -1662,6 +1824,8 @@ def run_window(
                 return GROW_LOG, 0
             k = sc[BELIEF_AT]
             sc[BELIEF_AT] = k + 1
+            if cl.clean_row[rows.belief_pair[k]] >= 0:
+                _note_cleaning(cl, rt, rows, k)
             rows.current[rows.belief_pair[k]] = rows.belief_version[k]
             _followed(rt.virtual, rows, rows.belief_pair[k], rows.belief_version[k], rows.belief_t[k])
             n_log = sc[LOG_SIZE]

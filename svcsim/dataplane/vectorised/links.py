@@ -90,11 +90,14 @@ def same_attempt(opened: Int64, row: Int64) -> npt.NDArray[np.bool_]:
 
 
 def settle_of(
-    one: Unanswered, *, link_lost: bool, from_ns: int, until_ns: int
+    one: Unanswered, *, link_lost: bool, sent_again: bool, from_ns: int, until_ns: int
 ) -> tuple[int, int, int] | None:
-    """(end, outcome, cause) of an unanswered request if from_ns <= end < until_ns decides it (R18d)."""
+    """(end, outcome, cause) of an unanswered request if from_ns <= end < until_ns decides it (R18d).
+
+    sent_again: whether the server's kernel does so with an answer (R27e).
+    """
     deadline = int(one.row[kernel.O_DEADLINE])
-    if not link_lost and not one.answer_lost:
+    if sent_again and not link_lost and not one.answer_lost:
         sent = int(one.row[kernel.O_END])
         again = next((sent + rto for rto in RESPONSE_RTO_NS if sent + rto >= from_ns), None)
         if again is not None and again < until_ns and again <= deadline:

@@ -30,7 +30,7 @@ Array = Any  # a NumPy array; kernels are typed by Numba from what they are give
 HIST_BINS = 64 * 64
 JOB_CLIENT = 1 << 31
 N_OUTCOMES = 12
-N_CAUSES = 14
+N_CAUSES = 15
 OUT_COLUMNS = 16
 
 # places in the int64 array of scalars
@@ -101,6 +101,9 @@ class Clients(NamedTuple):
     stuck_width: where a client's affinities begin, and how many a source has; retry_on int64: a bit to an
     outcome.
     law int32 (n_clients, n_groups): which service-time law of the client's slot a group uses.
+    R27: socket, cleaning int8, udp, udp_stream int64 per client; flow int64 (sources, columns): the entry of a
+    source's socket; clean_place int32 per source: its row in Routers.cleaned, or -1; clean_row int32 per place
+    in `current`: the row that its beliefs turn, or -1; clean_before int64 per row.
     """
 
     view_id: Array
@@ -166,6 +169,14 @@ class Clients(NamedTuple):
     max_requests: Array
     hears: Array
     law: Array
+    socket: Array
+    cleaning: Array
+    udp: Array
+    udp_stream: Array
+    flow: Array
+    clean_place: Array
+    clean_row: Array
+    clean_before: Array
 
 
 class Virtuals(NamedTuple):
@@ -212,6 +223,8 @@ class Routers(NamedTuple):
 
     open, fails int32; fail_t, ejected int64. stuck int32, stuck_t int64 (flat): affinities. candidates int32:
     room for a list. virtual: what chooses in place of sources.
+    cleaned int64 (2, rows, n_servers): when an entry to a server would have been deleted
+    last, by cleaning REMOVED and SERVING (R27b); marks int8 (n_servers,): room for _note_cleaning.
     """
 
     open: Array
@@ -222,6 +235,8 @@ class Routers(NamedTuple):
     stuck_t: Array
     candidates: Array
     virtual: Virtuals
+    cleaned: Array
+    marks: Array
 
 
 class Kept(NamedTuple):

@@ -41,6 +41,7 @@ class Stage(IntEnum):
     CONNECTION = 16
     INGRESS = 17
     DRAINING = 18
+    CONNTRACK = 19
 
 
 STAGE_NAMES = (
@@ -63,6 +64,7 @@ STAGE_NAMES = (
     "connection",
     "ingress",
     "draining",
+    "conntrack",
 )
 """The stages as tables and scenario keys spell them."""
 

@@ -36,6 +36,7 @@ for _cause, _stage in (
     (Cause.NODE_LOST, Stage.NODE),
     (Cause.POLICY_DROP, Stage.POLICY),
     (Cause.KEPT_CLOSED, Stage.CONNECTION),
+    (Cause.STALE_CONNTRACK, Stage.CONNTRACK),
 ):
     _STAGE_OF_CAUSE[_cause] = _stage
 
@@ -53,6 +54,7 @@ _RULE_OF_CAUSE = {
     Cause.NODE_LOST: "R18",
     Cause.POLICY_DROP: "R21",
     Cause.KEPT_CLOSED: "R25",
+    Cause.STALE_CONNTRACK: "R27",
 }
 
 
@@ -60,6 +62,8 @@ def rule_of(outcome: int, cause: int) -> str:
     """The rule of `dataplane.contract` that settled a request so."""
     if outcome == Outcome.CONNECT_TIMEOUT:
         return "R8"
+    if cause == Cause.STALE_CONNTRACK:
+        return "R27"
     if outcome == Outcome.REQUEST_TIMEOUT:
         return "R15"
     return _RULE_OF_CAUSE.get(Cause(cause), "")

@@ -148,6 +148,12 @@ def cluster_document(cluster: Cluster) -> dict[str, Any]:
             "ttl": format_duration(cluster.dns.ttl_ns),
             "cache": format_duration(cluster.dns.cache_ns),
         }
+    if cluster.conntrack != usual.conntrack:
+        found["conntrack"] = {
+            "udp": format_duration(cluster.conntrack.udp_ns),
+            "udpStream": format_duration(cluster.conntrack.udp_stream_ns),
+            "cleanup": cluster.conntrack.cleanup,
+        }
     if cluster.node_monitor_grace_period_ns is not None:
         found["nodeMonitorGracePeriod"] = format_duration(cluster.node_monitor_grace_period_ns)
     return found
@@ -246,10 +252,14 @@ def client_document(client: Client) -> dict[str, Any]:
     if client.eject is not None:
         found["eject"] = {"after": client.eject.after, "for": format_duration(client.eject.for_ns)}
     found["arrivals"] = client.arrivals
-    found["timeout"] = {
-        "connect": _limit(client.connect_timeout_ns),
-        "request": _limit(client.request_timeout_ns),
-    }
+    if client.protocol == "udp":
+        found |= {"protocol": "udp", "sockets": client.sockets}
+        found["timeout"] = _limit(client.request_timeout_ns)
+    else:
+        found["timeout"] = {
+            "connect": _limit(client.connect_timeout_ns),
+            "request": _limit(client.request_timeout_ns),
+        }
     found["from"] = client.origin
     found["sources"] = client.sources
     found["hostNetwork"] = client.host_network

@@ -13,6 +13,7 @@ __all__ = [
     "ChannelFile",
     "ClientFile",
     "ClusterFile",
+    "ConntrackFile",
     "CpuFile",
     "DnsFile",
     "EjectFile",
@@ -173,6 +174,14 @@ class LoadBalancerFile(_File, kw_only=True, frozen=True):
     healthy_after: Annotated[int, Meta(ge=1, le=1000)] | UnsetType = UNSET
 
 
+class ConntrackFile(_File, kw_only=True, frozen=True):
+    """How long UDP entries of connection tables live, and whether kube-proxy deletes any."""
+
+    udp: Duration | UnsetType = UNSET
+    udp_stream: Duration | UnsetType = UNSET
+    cleanup: bool | UnsetType = UNSET
+
+
 class DnsFile(_File, kw_only=True, frozen=True):
     """How long answers are kept, by a client and by a cache before it."""
 
@@ -212,6 +221,7 @@ class ClusterFile(
     other_services: OtherServicesFile | UnsetType = UNSET
     load_balancer: LoadBalancerFile | UnsetType = UNSET
     dns: DnsFile | UnsetType = UNSET
+    conntrack: ConntrackFile | UnsetType = UNSET
     lag: LagFile | UnsetType = UNSET
 
 
@@ -359,6 +369,8 @@ class ClientFile(
     eject: EjectFile | UnsetType = UNSET
     keep_alive: bool | KeepAliveFile | UnsetType = UNSET
     channel: bool | ChannelFile | UnsetType = UNSET
+    protocol: Literal["tcp", "udp"] | UnsetType = UNSET
+    sockets: Literal["one", "per-request"] | UnsetType = UNSET
 
 
 class EventFile(

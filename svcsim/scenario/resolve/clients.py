@@ -15,6 +15,8 @@ from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.model import (
     FROM_OUTSIDE,
     MAY_BE_RETRIED,
+    RETRIED_UDP,
+    UDP_VIAS,
     VIAS,
     Balance,
     Client,
@@ -23,6 +25,7 @@ from svcsim.scenario.model import (
     KeepAlive,
     Resolve,
     Retry,
+    Sockets,
     Via,
 )
 from svcsim.scenario.resolve.lookup import Lookup
@@ -113,6 +116,9 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         else:
             resolve = file.resolve
     connect_ns, request_ns = _timeouts(file, where / "timeout")
+    sockets = _sockets(file, via, resolve, where)
+    if sockets is not None:
+        connect_ns = None
     usual = "outside" if via in FROM_OUTSIDE else default("clients.from")
     origin = _place(
         usual if file.origin is UNSET else file.origin, cluster, where / "from", ("nodes", "outside")
@@ -140,9 +146,40 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         entry=entry,
         balance=_balance(file, via, resolve, where / "balance"),
         retry=_retry(file, via, where / "retry"),
+        protocol="udp" if sockets else "tcp",
+        sockets=sockets,
         eject=_eject(file, via, resolve, where / "eject"),
         keep_alive=_keep_alive(file, via, where),
     )
+
+
+def _sockets(file: ClientFile, via: Via, resolve: Resolve | None, where: Where) -> Sockets | None:
+    """How many UDP sockets a source has, None with protocol tcp; what has no meaning with UDP is refused."""
+    protocol = default("clients.protocol") if file.protocol is UNSET else file.protocol
+    if protocol != "udp":
+        if file.sockets is not UNSET:
+            raise (where / "sockets").error(
+                file.sockets, "has no meaning with protocol: tcp; add protocol: udp"
+            )
+        return None
+    if via not in UDP_VIAS:
+        raise (where / "protocol").error(
+            "udp", f"is not simulated with via: {via}; accepted: {', '.join(UDP_VIAS)}"
+        )
+    if resolve == "watch":
+        raise (where / "protocol").error(
+            "udp", "is not simulated with resolve: watch; accepted: once, on-failure"
+        )
+    for key, written in (("keepAlive", file.keep_alive), ("channel", file.channel)):
+        if written is not UNSET and written is not False:
+            raise (where / key).problem(
+                f"{where / key} has no meaning with protocol: udp, which connects nothing"
+            )
+    if isinstance(file.timeout, TimeoutFile) and file.timeout.connect is not UNSET:
+        raise (where / "timeout" / "connect").error(
+            file.timeout.connect, "has no meaning with protocol: udp; accepted: timeout.request"
+        )
+    return default("clients.sockets") if file.sockets is UNSET else file.sockets
 
 
 def _keep_alive(file: ClientFile, via: Via, where: Where) -> KeepAlive | None:
@@ -214,6 +251,8 @@ def _retry(file: ClientFile, via: Via, where: Where) -> Retry | None:
     usual = Retry(times=0)
     if via == "ingress":
         usual = Retry(times=default("clients.ingress.retry.times"), backoff_ns=0, exclude_tried=True)
+    if file.protocol == "udp":
+        usual = Retry(times=0, outcomes=RETRIED_UDP)
     written = file.retry
     if written is UNSET:
         return usual if usual.times else None

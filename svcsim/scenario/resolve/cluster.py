@@ -14,6 +14,7 @@ from svcsim.kube.quantities import parse_quantity
 from svcsim.scenario.defaults import LAG_KEYS, default_law
 from svcsim.scenario.files.layer import (
     ClusterFile,
+    ConntrackFile,
     DnsFile,
     KubeProxyFile,
     LagFile,
@@ -29,6 +30,7 @@ from svcsim.scenario.model import (
     MAX_CORES,
     PRESETS,
     Cluster,
+    Conntrack,
     Dns,
     KubeProxy,
     LbAlgorithm,
@@ -205,6 +207,19 @@ def _dns(file: DnsFile | UnsetType, where: Where) -> Dns:
     )
 
 
+def _conntrack(file: ConntrackFile | UnsetType, where: Where) -> Conntrack:
+    usual = Conntrack()
+    if file is UNSET:
+        return usual
+    udp, stream = usual.udp_ns, usual.udp_stream_ns
+    if file.udp is not UNSET:
+        udp = positive_ns(file.udp, where / "udp")
+    if file.udp_stream is not UNSET:
+        stream = positive_ns(file.udp_stream, where / "udpStream")
+    cleanup = usual.cleanup if file.cleanup is UNSET else file.cleanup
+    return Conntrack(udp_ns=udp, udp_stream_ns=stream, cleanup=cleanup)
+
+
 def resolve_cluster(
     file: ClusterFile | UnsetType, *, base: Path | None, where: Where, warnings: list[str]
 ) -> Cluster:
@@ -226,6 +241,7 @@ def resolve_cluster(
     return Cluster(
         load_balancer=_load_balancer(file.load_balancer, where / "loadBalancer"),
         dns=_dns(file.dns, where / "dns"),
+        conntrack=_conntrack(file.conntrack, where / "conntrack"),
         other_services=count,
         endpoints_per_other=each,
         max_endpoints_per_slice=most,
