@@ -188,6 +188,14 @@ R25. *Kept connections.* With `keeps` FRESH every attempt opens a connection (R6
     closed otherwise. KEPT: it is closed too if it is over, or if the stack, rid of what is over, has
     max_idle.
 
+**How servers work**
+
+R32. *Warm-up.* Work of a server that starts (R13) at age a < warm_up_ns takes longer than it was drawn to:
+    service + extra, extra = min(service, LONGEST_WORK_NS) * f // 1000, f = slowdown_permille - 1000, or with
+    `slowdown_falls` f = (slowdown_permille - 1000) * (warm_up_ns - a) // warm_up_ns. a = start - L, L the
+    instant of the server's last LISTEN row; of one at t = 0, L = -age_ns (it stood before the run). The start
+    counts, not the acceptance: what waited in the queue meets the code as warm as it is then. Jobs too.
+
 `attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of
 the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
@@ -209,6 +217,7 @@ __all__ = [
     "DROPPED",
     "ICMP_BURST_NS",
     "ICMP_COST_NS",
+    "LONGEST_WORK_NS",
     "NEVER",
     "ON_SERVERS_NODE",
     "RECORD_DTYPE",
@@ -242,7 +251,7 @@ Int8 = npt.NDArray[np.int8]
 NEVER = 1 << 62
 ICMP_COST_NS = 1_000_000_000
 ICMP_BURST_NS = 6 * ICMP_COST_NS
-
+LONGEST_WORK_NS = 1 << 50
 
 RESPONSE_RTO_NS = tuple(
     200_000_000 * (2**k - 1) if k <= 10 else 204_600_000_000 + (k - 10) * 120_000_000_000
@@ -421,13 +430,21 @@ RECORD_DTYPE = np.dtype(
 
 @dataclass(frozen=True, kw_only=True)
 class GroupPlan:
-    """Servers that behave alike (one container of one workload). idle_ns: R25, NEVER for no limit."""
+    """Servers that behave alike (one container of one workload). idle_ns: R25, NEVER for no limit.
+
+    `warm_up_ns` (0: none, at most an hour), `slowdown_permille` (1000 to 1,000,000), `slowdown_falls`,
+    `age_ns`: R32.
+    """
 
     name: str
     workers: int
     queue: int
     queue_full: QueueFull
     idle_ns: int = NEVER
+    warm_up_ns: int = 0
+    slowdown_permille: int = 1000
+    slowdown_falls: bool = False
+    age_ns: int = NEVER
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ from svcsim.dataplane.contract import (
     Window,
 )
 from svcsim.dataplane.reference.order import OrderedEnvironment
+from svcsim.dataplane.reference.warming import listening_since, slowed
 
 __all__ = ["Accepted", "Answer", "Ended", "Server", "Servers", "Silent"]
 
@@ -85,6 +86,7 @@ class Server:
         self.node = -1
         self.power = 0
         self.closed_ns = -1
+        self.listening_ns = 0
         self.accepted_clients = 0
         self.cut = env.event()
         self._free = [0] * plan.workers
@@ -104,6 +106,7 @@ class Server:
                 self.state = ServerState.STARTING
             case TruthKind.LISTEN:
                 self.state = ServerState.LISTENING
+                self.listening_ns = listening_since(self.plan, self.env.now_ns)
             case TruthKind.CLOSE:
                 if self.state is ServerState.LISTENING:
                     self.state = ServerState.CLOSED
@@ -160,7 +163,7 @@ class Server:
                     return Ended(Outcome.REJECTED, Cause.OVERLOAD)
                 return Silent(Cause.OVERLOAD)
             self._starts.append(start)
-        end = start + service_ns
+        end = start + slowed(self.plan, service_ns, start - self.listening_ns)
         if self.plan.workers:
             heapq.heapreplace(self._free, end)
         self._work.append((start, end))

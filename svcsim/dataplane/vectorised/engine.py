@@ -484,6 +484,12 @@ class VectorisedEngine:
             np.full(n, -1, dtype=np.int64),
             np.array([g.idle_ns for g in groups], dtype=np.int64),
             self._power,
+            np.array([g.queue < 0 and g.warm_up_ns == 0 for g in groups], dtype=np.int8),
+            np.zeros(n, dtype=np.int64),
+            np.array([g.age_ns for g in groups], dtype=np.int64),
+            np.array([g.warm_up_ns for g in groups], dtype=np.int64),
+            np.array([g.slowdown_permille for g in groups], dtype=np.int64),
+            np.array([g.slowdown_falls for g in groups], dtype=np.int8),
         )
         if old is not None:
             k = len(old.state)
@@ -499,6 +505,7 @@ class VectorisedEngine:
                 "ring_len",
                 "node",
                 "closed",
+                "listened",
             ):
                 getattr(new, name)[:k] = getattr(old, name)
             new = new._replace(listening=old.listening)

@@ -19,6 +19,7 @@ import numpy as np
 from svcsim.compiled import compiled
 from svcsim.dataplane.contract import (
     DROPPED,
+    LONGEST_WORK_NS,
     ON_SERVERS_NODE,
     Balance,
     Cause,
@@ -66,6 +67,7 @@ NEVER = np.int64(1 << 62)
 ICMP_COST = np.int64(1_000_000_000)
 ICMP_BURST = np.int64(6_000_000_000)
 SECOND = np.int64(1_000_000_000)
+LONGEST_WORK = np.int64(LONGEST_WORK_NS)
 LOW = np.uint64(0xFFFFFFFF)
 
 _COMPLETION, _DEADLINE, _SYN, _ARRIVAL = (
@@ -590,8 +592,8 @@ def _place(sv: Any, server: Any, t: Any, service: Any) -> Any:
     group = sv.group[server]
     workers = sv.workers[group]
     start = t
+    best = 0
     if workers > 0:
-        best = 0
         for k in range(1, workers):
             if sv.free[server, k] < sv.free[server, best]:
                 best = k
@@ -612,8 +614,10 @@ def _place(sv: Any, server: Any, t: Any, service: Any) -> Any:
                     tail -= limit
                 sv.ring[low + tail] = start
                 sv.ring_len[server] += 1
-        sv.free[server, best] = start + service
-    sv.last_end[server] = max(sv.last_end[server], start + service)
+    end = start + _slowed(sv, server, start, service)
+    if workers > 0:
+        sv.free[server, best] = end
+    sv.last_end[server] = max(sv.last_end[server], end)
     return start
 
 
@@ -772,7 +776,7 @@ def _accept(
         _connected(sc, sv, cl, kept, row, t)
     record = out.scratch
     _describe(record, row)
-    record[O_END] = start + service
+    record[O_END] = start + _slowed(sv, row[W_SERVER], start, service)
     record[O_DEADLINE] = row[W_BEGAN] + cl.request_timeout[client]
     if cl.booked[client] == 1:
         row[W_STATE] = ACCEPTED
@@ -1272,7 +1276,8 @@ def _job_event(
     if state == _LISTENING:
         start = _place(sv, server, t, row[J_SERVICE])
         if start >= 0:
-            row[J_DUE] = start + row[J_SERVICE]
+            service = _slowed(sv, server, start, row[J_SERVICE])
+            row[J_DUE] = start + service
             record = out.scratch
             record[O_CLIENT] = JOB_CLIENT
             record[O_REQUEST] = job
@@ -1282,7 +1287,7 @@ def _job_event(
             record[O_SERVER] = server
             record[O_CONNECTED] = t
             record[O_START] = start
-            record[O_END] = start + row[J_SERVICE]
+            record[O_END] = start + service
             record[O_DEADLINE] = deadline
             record[O_ENTRY] = -1
             record[O_OBSERVER] = -1
@@ -1331,6 +1336,8 @@ def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
         now = _STARTING
     elif kind == _LISTEN:
         now = _LISTENING
+        t = rows.truth_t[k]
+        sv.listened[server] = t if t > 0 else -sv.age[sv.group[server]]
     elif kind == _CLOSE:
         now = _CLOSED if was in (_LISTENING, _CLOSED) else was
     elif kind == _RELEASE:
@@ -1347,6 +1354,21 @@ def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
         step = 1 if now == _LISTENING else -1
         for v in range(sv.views_at[server], sv.views_at[server + 1]):
             sv.listening[sv.views[v]] += step
+
+
+@compiled
+def _slowed(sv: Any, server: Any, start: Any, service: Any) -> Any:
+    """R32: how long work takes that starts at `start`."""
+    group = sv.group[server]
+    length = sv.warm_up[group]
+    age = start - sv.listened[server]
+    if age >= length:
+        return np.int64(service)
+    more = sv.slowdown[group] - 1000
+    if sv.falls[group] == 1:
+        more = more * (length - age) // length
+    counted = min(service, LONGEST_WORK)
+    return np.int64(service + counted // 1000 * more + counted % 1000 * more // 1000)
 
 
 @compiled
@@ -1523,10 +1545,10 @@ def run_window(
                 server >= 0
                 and plain
                 and sv.state[server] == _LISTENING
-                and sv.queue[sv.group[server]] < 0
+                and sv.simple[sv.group[server]] == 1
                 and not (away and (client_gone(sv, cl, flat) or link_lost(sv, cl, flat, entry, server)))
             ):
-                # the common case: accepted at once, unlimited places
+                # the common case: accepted at once, unlimited places, neither warming up nor shared
                 if held:
                     cl.uses[flat] += 1
                 group = sv.group[server]

@@ -59,7 +59,8 @@ class Servers(NamedTuple):
     listening int32 (n_views,), servers of a view that listen now. node int32, -1 where not placed.
     closed int64: its last CLOSE or CUT row, -1 before.
     Per node: nodes int8, `NodeState`; power int64, how often it was lost.
-    Per group: workers, queue int32; full int8; idle int64.
+    Per group: workers, queue int32; full int8; idle int64; simple int8: no queue limit, no R31, no R32.
+    R32: listened int64 per server, since when it listens; per group age, warm_up, slowdown int64, falls int8.
     """
 
     state: Array
@@ -84,6 +85,12 @@ class Servers(NamedTuple):
     closed: Array
     idle: Array
     power: Array
+    simple: Array
+    listened: Array
+    age: Array
+    warm_up: Array
+    slowdown: Array
+    falls: Array
 
 
 class Clients(NamedTuple):
