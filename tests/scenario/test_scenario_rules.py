@@ -410,7 +410,10 @@ def test_the_most_specific_entry_wins_field_by_field() -> None:
         ({"deployment/web": {"onSigterm": {"lameDuck": 0}}}, "onSigterm.lameDuck = 0 must be > 0"),
         ({"deployment/web": {"queue": {"full": "drop"}}}, "queue.places is missing"),
         ({"deployment/web": {"concurrency": 0}}, "must be a whole number from 1 to 1000000"),
-        ({"deployment/web": {"warmUp": {"length": "2h", "slowdown": 2}}}, "length = '2h' must be at most 1h"),
+        (
+            {"deployment/web": {"warmUp": {"length": "2h", "slowdown": 2}}},
+            "warmUp.length = '?2h'? must be at most 1h",
+        ),
         (
             {"deployment/web": {"warmUp": {"length": "2s", "slowdown": 0.5}}},
             "slowdown = 0.5 must be a number",

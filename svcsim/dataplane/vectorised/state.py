@@ -46,7 +46,8 @@ SCALARS = 16
     WINDOW_OPENED,
     NODES_AWAY,
     CONNECTION_FREE,
-) = range(11)
+    SHARED_FREE,
+) = range(12)
 
 
 class Servers(NamedTuple):
@@ -61,6 +62,7 @@ class Servers(NamedTuple):
     Per node: nodes int8, `NodeState`; power int64, how often it was lost.
     Per group: workers, queue int32; full int8; idle int64; simple int8: no queue limit, no R31, no R32.
     R32: listened int64 per server, since when it listens; per group age, warm_up, slowdown int64, falls int8.
+    R31: cores int64 per group, thousandths, 0 for workers; share int64 (n, 5) per server, `kernel.S_*`.
     """
 
     state: Array
@@ -91,6 +93,8 @@ class Servers(NamedTuple):
     warm_up: Array
     slowdown: Array
     falls: Array
+    cores: Array
+    share: Array
 
 
 class Clients(NamedTuple):
@@ -249,6 +253,7 @@ class Work(NamedTuple):
     """What is not settled: `wait` (still connecting, or booked) and `open` (accepted), int64 tables.
 
     tried int32 (n_wait, most attempts): servers that a booked request has tried.
+    shared int64 (n, columns): accepted work that shares its server's cores (R31).
     """
 
     wait: Array
@@ -256,6 +261,7 @@ class Work(NamedTuple):
     tried: Array
     open: Array
     job: Array
+    shared: Array
 
 
 class Output(NamedTuple):
