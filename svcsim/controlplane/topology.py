@@ -30,7 +30,17 @@ from svcsim.dataplane.contract import (
 from svcsim.distributions import Constant, Distribution
 from svcsim.kube import BarePod, ObjectKey, PodTemplate, Service, Workload, aliased, resolve_port, selects
 from svcsim.rng import Purpose
-from svcsim.scenario import FROM_OUTSIDE, Client, KeepAlive, KubeProxy, Reselect, Retry, Rollout, Scenario
+from svcsim.scenario import (
+    FROM_OUTSIDE,
+    Client,
+    KeepAlive,
+    KubeProxy,
+    Reselect,
+    Retry,
+    Rollout,
+    Scenario,
+    WorkloadBehaviour,
+)
 
 __all__ = ["Group", "Topology", "View", "container_name", "syn_ladder"]
 
@@ -88,6 +98,18 @@ def syn_ladder(kernel: tuple[int, int]) -> tuple[tuple[int, ...], int]:
 
 def _or_never(ns: int | None) -> int:
     return NEVER if ns is None else ns
+
+
+def _warming(behaviour: WorkloadBehaviour) -> dict[str, Any]:
+    """What the plan of a group says of new servers (R32)."""
+    if behaviour.warm_up is None:
+        return {}
+    return {
+        "warm_up_ns": behaviour.warm_up.length_ns,
+        "slowdown_permille": behaviour.warm_up.slowdown_permille,
+        "slowdown_falls": behaviour.warm_up.shape == "linear",
+        "age_ns": _or_never(behaviour.age_ns),
+    }
 
 
 def _kept(asked: KeepAlive | None) -> dict[str, Any]:
@@ -410,6 +432,7 @@ class Topology:
                 queue=-1 if behaviour.queue is None or not behaviour.concurrency else behaviour.queue,
                 queue_full=QueueFull.DROP if behaviour.queue_full == "drop" else QueueFull.REJECT,
                 idle_ns=_or_never(behaviour.keep_alive_ns),
+                **_warming(behaviour),
             )
             self.groups.append(Group(plan=plan, service_time=behaviour.service_time))
 

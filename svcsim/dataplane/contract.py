@@ -239,6 +239,29 @@ R27. *UDP*. With `socket` ONE or EACH an attempt is one datagram and its answer:
         is not sent again. One that comes after its deadline keeps no entry alive.
     PINNED and HELD datagrams go to the server's own address and have no entries.
 
+**How servers work**
+
+R31. *Processor sharing.* A group with cores_permille = C > 0 (thousandths of a core) has no workers. What its
+    server accepts starts at once; while it has n works each of them progresses at the rate min(1, C / 1000n).
+    A server has a clock V of the service that each of its works has had, in SHARE_UNITS to a nanosecond,
+    rounded down: it is 0 when work comes to a server without any, and from one change of the set of works
+    (acceptance, end, cut, loss) to an instant dt later it grows by dt * SHARE_UNITS * min(1000n, C) // 1000n;
+    it is rounded at changes, not at questions. Work accepted at V ends at the first instant (rank COMPLETION)
+    at which the clock has reached V + SHARE_UNITS * min(service, LONGEST_WORK_NS); one later than that by
+    2^61 ns or more never comes.
+    *Queue* (R13): full at n >= ceil(C / 1000) + queue. *Cut* (R14): every work that has not ended before x.
+    *Settling* (R15): a deadline's cause is OVERLOAD if start + service <= deadline (alone it would have been
+    in time), else SLOW_SERVICE. *DRAIN_END* (R16), *due_ns* (R17): the end if nothing more is accepted, so a
+    bound that later acceptances raise and nothing lowers: who waits for it asks again. due_ns of work that
+    has ended, or was cut or lost, is the instant of that. *Lost links* (R18d): end >= h means that the work
+    has not ended before h. *WORK_DONE* (R19): of each work (min(V, V at its end) - V at its start) //
+    SHARE_UNITS, V as of `at`, or of its end, cut or loss.
+R32. *Warm-up.* Work of a server that starts (R13) at age a < warm_up_ns takes longer than it was drawn to:
+    service + extra, extra = min(service, LONGEST_WORK_NS) * f // 1000, f = slowdown_permille - 1000, or with
+    `slowdown_falls` f = (slowdown_permille - 1000) * (warm_up_ns - a) // warm_up_ns. a = start - L, L the
+    instant of the server's last LISTEN row; of one at t = 0, L = -age_ns (it stood before the run). The start
+    counts, not the acceptance: what waited in the queue meets the code as warm as it is then. Jobs too.
+
 `attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of
 the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
@@ -261,11 +284,13 @@ __all__ = [
     "ICMP_BURST_NS",
     "ICMP_COST_NS",
     "LEAVING_CHECK_NS",
+    "LONGEST_WORK_NS",
     "NEVER",
     "ON_SERVERS_NODE",
     "RECORD_DTYPE",
     "REMEMBERED_NS",
     "RESPONSE_RTO_NS",
+    "SHARE_UNITS",
     "UDP_STREAM_AFTER_NS",
     "Ask",
     "Balance",
@@ -299,7 +324,8 @@ Int8 = npt.NDArray[np.int8]
 NEVER = 1 << 62
 ICMP_COST_NS = 1_000_000_000
 ICMP_BURST_NS = 6 * ICMP_COST_NS
-
+LONGEST_WORK_NS = 1 << 50
+SHARE_UNITS = 1 << 10
 
 RESPONSE_RTO_NS = tuple(
     200_000_000 * (2**k - 1) if k <= 10 else 204_600_000_000 + (k - 10) * 120_000_000_000
@@ -525,13 +551,23 @@ RECORD_DTYPE = np.dtype(
 
 @dataclass(frozen=True, kw_only=True)
 class GroupPlan:
-    """Servers that behave alike (one container of one workload). idle_ns: R25, NEVER for no limit."""
+    """Servers that behave alike (one container of one workload). idle_ns: R25, NEVER for no limit.
+
+    `cores_permille`: R31, 0 for workers, at most 1024 cores; workers is 0 then.
+    `warm_up_ns` (0: none, at most an hour), `slowdown_permille` (1000 to 1,000,000), `slowdown_falls`,
+    `age_ns`: R32.
+    """
 
     name: str
     workers: int
     queue: int
     queue_full: QueueFull
     idle_ns: int = NEVER
+    warm_up_ns: int = 0
+    slowdown_permille: int = 1000
+    slowdown_falls: bool = False
+    age_ns: int = NEVER
+    cores_permille: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,9 @@ from svcsim.scenario.model import (
     FROM_OUTSIDE,
     MAX_NODES,
     MAX_RATE_PER_S,
+    MAX_SLOWDOWN_PERMILLE,
     MAX_SOURCES,
+    MAX_WARM_UP_NS,
     PICKS,
     RESOLVES,
     SOCKETS,
@@ -94,6 +96,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
     for event in scenario.events:
         _check_event(event, names, nodes, lookup, where / "events" / event.position)
     warnings += _never(scenario.events, scenario.duration_ns)
+    _check_behaviours(scenario, where / "workloads")
     warnings += _behaviours(scenario, lookup)
     warnings += _hints(scenario)
     warnings += scheduler_warnings(scenario, lookup.services)
@@ -450,12 +453,27 @@ def _hints(scenario: Scenario) -> Iterator[str]:
             )
 
 
+def _said_of(scenario: Scenario) -> Iterator[tuple[str, WorkloadBehaviour]]:
+    """Every behaviour that was stated, with its place below `workloads`."""
+    yield from ((str(key), one) for key, one in scenario.workloads.items())
+    yield from ((f"{key}/{container}", one) for (key, container), one in scenario.containers.items())
+
+
+def _check_behaviours(scenario: Scenario, where: Where) -> None:
+    """Hold behaviours to their bounds, however they were built."""
+    for place, behaviour in _said_of(scenario):
+        warm, here = behaviour.warm_up, where / place / "warmUp"
+        if warm is not None and not 0 < warm.length_ns <= MAX_WARM_UP_NS:
+            raise (here / "length").error(warm.length_ns, "ns must be > 0 and at most 1h")
+        if warm is not None and not 1000 <= warm.slowdown_permille <= MAX_SLOWDOWN_PERMILLE:
+            raise (here / "slowdown").error(
+                warm.slowdown_permille, "thousandths must be from 1000 to 1000000"
+            )
+
+
 def _behaviours(scenario: Scenario, lookup: Lookup) -> Iterator[str]:
     """Name settings without effect, hooks of unknown length, and rollouts of paused Deployments."""
-    for place, behaviour in (
-        *((str(key), one) for key, one in scenario.workloads.items()),
-        *((f"{key}/{container}", one) for (key, container), one in scenario.containers.items()),
-    ):
+    for place, behaviour in _said_of(scenario):
         if behaviour.queue is not None and behaviour.concurrency is None:
             yield f"workloads.{place}.queue has no effect without concurrency: nothing ever waits"
     unknown = [

@@ -18,7 +18,9 @@ __all__ = [
     "MAX_CORES",
     "MAX_NODES",
     "MAX_RATE_PER_S",
+    "MAX_SLOWDOWN_PERMILLE",
     "MAX_SOURCES",
+    "MAX_WARM_UP_NS",
     "MAY_BE_RETRIED",
     "ON_SIGTERM",
     "PICKS",
@@ -42,6 +44,7 @@ __all__ = [
     "Node",
     "Retry",
     "VanishedIP",
+    "WarmUp",
     "WorkloadBehaviour",
     "named_nodes",
 ]
@@ -69,6 +72,7 @@ Protocol = Literal["tcp", "udp"]
 Sockets = Literal["one", "per-request"]
 OnSigterm = Literal["exit", "drain", "ignore", "lameDuck"]
 QueueFull = Literal["reject", "drop"]
+WarmUpShape = Literal["step", "linear"]
 
 VIAS: Final[tuple[Via, ...]] = (
     "loopback",
@@ -98,6 +102,8 @@ ON_SIGTERM: Final[tuple[OnSigterm, ...]] = ("exit", "drain", "ignore", "lameDuck
 
 MAX_CORES: Final = 100_000
 MAX_NODES: Final = 15_000
+MAX_WARM_UP_NS: Final = 3600 * 10**9
+MAX_SLOWDOWN_PERMILLE: Final = 1_000_000
 MAX_SOURCES: Final = 100_000
 MAX_RATE_PER_S: Final = 1e8
 
@@ -285,6 +291,19 @@ _SERVICE_TIME = _law("workloads.serviceTime")
 _PROBE_TIME = _law("workloads.probe.time")
 _PROBE_COMPETES: Final[bool] = default("workloads.probe.competes")
 _READINESS_GATE = _law("workloads.readinessGate")
+_WARM_UP_SHAPE: Final[WarmUpShape] = default("workloads.warmUp.shape")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUp:
+    """A server that is slow for length_ns after it began to listen: `slowdown` times, in thousandths.
+
+    shape: `step` until then, or `linear`, falling to 1.
+    """
+
+    length_ns: int
+    slowdown_permille: int
+    shape: WarmUpShape = _WARM_UP_SHAPE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,7 +316,8 @@ class WorkloadBehaviour:
     instead before it listens; `age_ns` is the age of its pods at t = 0, None for what their status says;
     `readiness_gate` is how long it takes until their readiness gates are true once their containers are
     ready; `probe_time` is how long a probe takes, `probe_competes` whether it waits for the same workers;
-    `keep_alive_ns` is how long it leaves an idle connection open, None for ever.
+    `keep_alive_ns` is how long it leaves an idle connection open, None for ever; `warm_up` None for a server
+    that is as fast at first as ever.
     """
 
     startup: Distribution = _STARTUP
@@ -316,6 +336,7 @@ class WorkloadBehaviour:
     probe_time: Distribution = _PROBE_TIME
     probe_competes: bool = _PROBE_COMPETES
     keep_alive_ns: int | None = None
+    warm_up: WarmUp | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,3 +113,58 @@ def test_a27_a_new_pod_has_its_full_share_at_once() -> None:
         )
     assert np.mean(shares) == pytest.approx(0.25, abs=0.015)
     assert failed(result, "vip").max() == 0
+
+
+def slowest(result: Result, client: str) -> tuple[float, float]:
+    """95% of the answers within this time, ms: in the minute after the rollout began, and in the last."""
+    assert result.requests is not None
+    asked = result.requests[(result.requests["client"] == client) & (result.requests["outcome"] == "ok")]
+    took = 1000 * (asked["end_s"] - asked["arrival_s"])
+    during = asked["arrival_s"].between(20, 80)
+    return float(took[during].quantile(0.95)), float(took[asked["arrival_s"] > 90].quantile(0.95))
+
+
+def test_a27_cold_pods_are_seen_as_latency_and_not_as_failures() -> None:
+    """istio/istio 21228: a rollout replaces every warm pod before the first new one is warm.
+
+    By hand: 55 requests a second to a pod of four workers, 20 ms each, is 28% busy; at 80 ms it is 110%, so
+    with four cold pods the queue grows. The warm rest answers as before: the 95% point of 20 ms is 60 ms.
+    """
+    cold = run("a27_warm_up", replications=4, keep_requests=True)
+    during, after = slowest(cold, "vip")
+    assert during > 1500
+    assert after < 65
+    assert failed(cold, "vip").max() == 0
+    changes = {"workloads.deployment/web.warmUp.slowdown": 1}
+    same = run("a27_warm_up", changes, replications=4, keep_requests=True)
+    assert slowest(same, "vip")[0] < 65
+
+
+def test_a27_min_ready_seconds_as_long_as_the_warm_up_leaves_one_pod_cold_at_a_time() -> None:
+    """istio/istio 21228: a warm-up is defeated unless minReadySeconds is at least as long."""
+    changes = {f"{WEB}.minReadySeconds": 30}
+    assert slowest(run("a27_warm_up", changes, replications=4, keep_requests=True), "vip")[0] < 700
+
+
+def test_a27_a_slow_start_that_falls_is_milder_than_a_step() -> None:
+    changes = {"workloads.deployment/web.warmUp.shape": "linear"}
+    assert 65 < slowest(run("a27_warm_up", changes, replications=4, keep_requests=True), "vip")[0] < 700
+
+
+def test_a27_the_fewest_requests_avoid_the_cold_pods() -> None:
+    """Callers that choose the pod with the fewest requests open leave a cold pod alone while warm ones are
+    there; with one cold pod of five the slowest are far from what random choice gives.
+    """
+    least = {
+        "name": "vip",
+        "to": "service/web",
+        "via": "pod-ip",
+        "resolve": "watch",
+        "balance": "least-request",
+        "rate": "220/s",
+        "timeout": {"request": "10s"},
+    }
+    changes = {f"{WEB}.minReadySeconds": 30}
+    blind = slowest(run("a27_warm_up", changes, replications=4, keep_requests=True), "vip")[0]
+    aware = run("a27_warm_up", {**changes, "clients.vip": least}, replications=4, keep_requests=True)
+    assert slowest(aware, "vip")[0] < 0.6 * blind

@@ -122,6 +122,21 @@ class _Maker:
         return document, f"{kind.lower()}/{name}"
 
 
+def _serving(dice: random.Random, workloads: dict[str, dict]) -> None:
+    """Servers that are slow at first, in a tenth of the scenarios."""
+    if dice.random() >= 0.1:
+        return
+    for behaviour in workloads.values():
+        if dice.random() < 0.7:
+            behaviour["warmUp"] = {
+                "length": dice.choice(["300ms", "2s", "20s"]),
+                "slowdown": dice.choice([1.5, 3, 20]),
+                "shape": dice.choice(["step", "linear"]),
+            }
+            if dice.random() < 0.3:
+                behaviour["age"] = "1s"
+
+
 def _autoscaler(m: _Maker, name: str, kind: str) -> dict:
     """Wants more or fewer pods within some seconds of a run that is short for it."""
     target: dict[str, Any] = {"type": "Utilization", "averageUtilization": m.pick(10, 60)}
@@ -529,6 +544,7 @@ def _scenario(seed: int) -> dict:
         workloads[targets[0][0]]["keepAlive"] = again.choice(["500ms", "2s"])
     balancers = _ways(random.Random(f"ways {seed}"), m.grid, manifests, clients)
     lag["ingress"] = m.law(0, 300, 1500)
+    _serving(random.Random(f"serving {seed}"), workloads)
     if balancers:
         lag["loadBalancer"] = {"constant": "100ms"} if m.grid else {"uniform": {"low": "0s", "high": "2s"}}
     document = {

@@ -415,6 +415,16 @@ def test_the_most_specific_entry_wins_field_by_field() -> None:
         ({"deployment/web": {"onSigterm": {"lameDuck": 0}}}, "onSigterm.lameDuck = 0 must be > 0"),
         ({"deployment/web": {"queue": {"full": "drop"}}}, "queue.places is missing"),
         ({"deployment/web": {"concurrency": 0}}, "must be a whole number from 1 to 1000000"),
+        (
+            {"deployment/web": {"warmUp": {"length": "2h", "slowdown": 2}}},
+            "warmUp.length = '?2h'? must be at most 1h",
+        ),
+        (
+            {"deployment/web": {"warmUp": {"length": "2s", "slowdown": 0.5}}},
+            "slowdown = 0.5 must be a number",
+        ),
+        ({"deployment/web": {"warmUp": {"length": "2s", "slowdown": 1.0001}}}, "at most three decimals"),
+        ({"deployment/web": {"warmUp": {"length": "2s"}}}, "warmUp.slowdown is missing"),
     ],
 )
 def test_workloads_that_cannot_be(workloads: dict[str, Any], says: str) -> None:

@@ -486,7 +486,7 @@ class Client:
         entry_power = self.nodes.power(r.entry)
         self.servers[r.server].accepted_clients += 1
         self.accepted[r.server, accepted.connected_ns // 1_000_000_000] += 1
-        end = self._at(accepted.end_ns, Rank.COMPLETION, r)
+        end = accepted.end(self.env, r.client, r.request)
         deadline = self._at(r.attempt_ns + int(self.plan.request_timeout_ns), Rank.DEADLINE, r)
         settles = [accepted.cut, end, deadline]
         while True:

@@ -78,7 +78,7 @@ class ReferenceEngine:
 
     def job(self, job: int) -> JobResult:
         """The state of an injected job as of the instant advanced to."""
-        return self.jobs.results[job]
+        return self.jobs.result(job)
 
     def load(self) -> dict[tuple[int, int], int]:
         """Accepted connections of clients by (server, second of connected_ns)."""

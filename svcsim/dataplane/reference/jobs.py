@@ -23,12 +23,20 @@ class Jobs:
         self.servers = servers
         self.vanished_after_ns = vanished_after_ns
         self.results: dict[int, JobResult] = {}
+        self._accepted: dict[int, tuple[int, Accepted]] = {}
 
     def add(self, job: Job) -> None:
         """Start the process of one job."""
         assert job.job not in self.results, f"job {job.job} was injected before"
         self.results[job.job] = JobResult()
         self.env.process(self._life(job))
+
+    def result(self, job: int) -> JobResult:
+        """The state of a job, and when its work is due if it was accepted (R17, R31)."""
+        if job not in self._accepted:
+            return self.results[job]
+        server, accepted = self._accepted[job]
+        return replace(self.results[job], due_ns=self.servers[server].due_ns(accepted))
 
     def _life(self, job: Job) -> ProcessGenerator:
         """Process: one SYN, no ladder, then the work or the deadline."""
@@ -41,8 +49,8 @@ class Jobs:
             case Silent():
                 ended = yield from self._silence(job, answer, deadline)
             case Accepted():
-                self.results[job.job] = JobResult(due_ns=answer.end_ns)
-                end = self.env.at(answer.end_ns, Rank.COMPLETION, JOBS, job.job)
+                self._accepted[job.job] = (job.server, answer)
+                end = answer.end(self.env, JOBS, job.job)
                 fired = yield self.env.any_of([answer.cut, end, deadline])
                 if answer.power != self.servers[job.server].power:
                     return

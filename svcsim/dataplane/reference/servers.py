@@ -21,6 +21,8 @@ from svcsim.dataplane.contract import (
     Window,
 )
 from svcsim.dataplane.reference.order import OrderedEnvironment
+from svcsim.dataplane.reference.sharing import SharedCores, SharedWork
+from svcsim.dataplane.reference.warming import listening_since, slowed
 
 __all__ = ["Accepted", "Answer", "Ended", "Server", "Servers", "Silent"]
 
@@ -45,14 +47,27 @@ class Silent:
 class Accepted:
     """A connection and its work; `cut` happens when the process ends (R14).
 
-    `power`: the server's count of power losses when it accepted (R18c).
+    `alone_ns`: the end if nothing is shared. `power`: the server's count of power losses when it accepted
+    (R18c).
     """
 
     connected_ns: int
     start_ns: int
-    end_ns: int
+    alone_ns: int
     cut: Event
     power: int
+    shared: SharedWork | None = None
+
+    @property
+    def end_ns(self) -> int:
+        """When the work ends; NEVER while that is not known (R31)."""
+        return self.alone_ns if self.shared is None else self.shared.end_ns
+
+    def end(self, env: OrderedEnvironment, client: int, request: int) -> Event:
+        """The end of the work."""
+        if self.shared is not None:
+            return self.shared.ended
+        return env.at(self.alone_ns, Rank.COMPLETION, client, request)
 
     def settled(self, fired: ConditionValue, end: Event, deadline: Event, now_ns: int) -> Ended:
         """How the request ends, by what came first: the cut, the end of its work or the deadline (R15)."""
@@ -62,7 +77,7 @@ class Accepted:
         if end in fired:
             return Ended(Outcome.OK, Cause.NONE)
         assert deadline in fired
-        waited = self.start_ns > self.connected_ns
+        waited = self.start_ns > self.connected_ns or (self.shared is not None and self.alone_ns <= now_ns)
         return Ended(Outcome.REQUEST_TIMEOUT, Cause.OVERLOAD if waited else Cause.SLOW_SERVICE)
 
 
@@ -85,12 +100,14 @@ class Server:
         self.node = -1
         self.power = 0
         self.closed_ns = -1
+        self.listening_ns = 0
         self.accepted_clients = 0
         self.cut = env.event()
         self._free = [0] * plan.workers
         self._starts: deque[int] = deque()
         self._work: list[tuple[int, int]] = []
         self._done_ns = 0
+        self._shared = SharedCores(env, plan.cores_permille) if plan.cores_permille else None
 
     def happen(self, kind: TruthKind) -> None:
         """A row of the truth (R11); CUT frees the workers and empties the queue (R14).
@@ -104,6 +121,7 @@ class Server:
                 self.state = ServerState.STARTING
             case TruthKind.LISTEN:
                 self.state = ServerState.LISTENING
+                self.listening_ns = listening_since(self.plan, self.env.now_ns)
             case TruthKind.CLOSE:
                 if self.state is ServerState.LISTENING:
                     self.state = ServerState.CLOSED
@@ -127,6 +145,8 @@ class Server:
         self._starts.clear()
         self._done_ns += sum(_performed(work, self.env.now_ns) for work in self._work)
         self._work.clear()
+        if self._shared is not None:
+            self._shared.forget()
 
     def syn(self, service_ns: int, stale: Cause) -> Answer:
         """What a SYN meets now (R10); `stale` is the sender's word for an address that is no more."""
@@ -151,23 +171,44 @@ class Server:
     def _accept(self, service_ns: int) -> Answer:
         """FIFO over the workers, waiting places limited (R13)."""
         now = self.env.now_ns
+        if self._shared is not None:
+            return self._share(self._shared, slowed(self.plan, service_ns, now - self.listening_ns))
         start = max(now, self._free[0]) if self.plan.workers else now
         while self._starts and self._starts[0] <= now:
             self._starts.popleft()
         if start > now:
             if 0 <= self.plan.queue <= len(self._starts):
-                if self.plan.queue_full is QueueFull.REJECT:
-                    return Ended(Outcome.REJECTED, Cause.OVERLOAD)
-                return Silent(Cause.OVERLOAD)
+                return self._full()
             self._starts.append(start)
-        end = start + service_ns
+        end = start + slowed(self.plan, service_ns, start - self.listening_ns)
         if self.plan.workers:
             heapq.heapreplace(self._free, end)
         self._work.append((start, end))
         return Accepted(now, start, end, self.cut, self.power)
 
+    def _full(self) -> Answer:
+        """What a new connection meets at a full queue (R13)."""
+        if self.plan.queue_full is QueueFull.REJECT:
+            return Ended(Outcome.REJECTED, Cause.OVERLOAD)
+        return Silent(Cause.OVERLOAD)
+
+    def _share(self, cores: SharedCores, service_ns: int) -> Answer:
+        """Whatever is accepted shares the cores (R31)."""
+        if cores.full(self.plan.queue):
+            return self._full()
+        now = self.env.now_ns
+        return Accepted(now, now, now + service_ns, self.cut, self.power, cores.accept(service_ns))
+
+    def due_ns(self, accepted: Accepted) -> int:
+        """When accepted work ends as far as is known (R17)."""
+        if self._shared is None or accepted.shared is None:
+            return accepted.end_ns
+        return self._shared.due_ns(accepted.shared)
+
     def ask(self, what: Ask, at_ns: int) -> int:
         """R16, R19 at an instant up to which everything has been handled; at_ns never goes back."""
+        if self._shared is not None and what is not Ask.ACCEPTED:
+            return self._shared.ask(what, at_ns)
         self._done_ns += sum(end - start for start, end in self._work if end < at_ns)
         self._work = [(start, end) for start, end in self._work if end >= at_ns]
         match what:

@@ -25,7 +25,7 @@ from svcsim.dataplane.contract import (
     Window,
 )
 from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
-from svcsim.dataplane.vectorised import kernel, links, state, virtuals
+from svcsim.dataplane.vectorised import kernel, links, sharing, state, virtuals
 from svcsim.rng import u32_at
 
 __all__ = ["Keep", "VectorisedEngine"]
@@ -101,6 +101,7 @@ class VectorisedEngine:
             ),
             np.zeros((256, kernel.OPEN_COLUMNS), dtype=np.int64),
             np.zeros((1, kernel.JOB_COLUMNS), dtype=np.int64),
+            sharing.empty(64),
         )
         n_clients = len(plan.clients)
         self._out = state.Output(
@@ -167,6 +168,7 @@ class VectorisedEngine:
             self._clients_gone(node, at_ns)
             for server in links.servers_with_power_lost(self._sv, self._n_servers, node).tolist():
                 kernel.forget_work(self._sv, server)
+        self._shared_lose_links(node, now, at_ns)
         opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
         at_node = self._sv.node[opened[:, kernel.O_SERVER]] == node
         lost_power = at_node & (now == int(NodeState.DOWN))
@@ -186,6 +188,28 @@ class VectorisedEngine:
             kept = opened[~lost_power]
             opened[: len(kept)] = kept
             self._scalars[state.OPEN_SIZE] = len(kept)
+
+    def _shared_lose_links(self, node: int, now: int, at_ns: int) -> None:
+        """R18, R31: shared work is lost with its server's power, and its clients wait where a link is lost."""
+        down = now == int(NodeState.DOWN)
+        for row in sharing.waited_for(self._work):
+            no_power = down and int(self._sv.node[row[kernel.O_SERVER]]) == node
+            if no_power or self._link_lost(row):
+                place = sharing.place_of(self._work, row)
+                self._work.shared[place, kernel.O_SETTLED] = kernel.UNANSWERED
+                forgotten = no_power or (down and int(row[kernel.O_ENTRY]) == node)
+                self._unanswered.append(
+                    links.Unanswered(row[: kernel.OPEN_COLUMNS].copy(), answer_lost=forgotten, shared=place)
+                )
+        if not down:
+            return
+        lost = links.servers_with_power_lost(self._sv, self._n_servers, node).tolist()
+        for one in self._unanswered:
+            if one.shared >= 0 and one.row[kernel.O_SERVER] in lost:
+                sharing.read(self._scalars, self._work, one)
+                one.shared = -1
+        for server in lost:
+            kernel.lose_shared(self._scalars, self._sv, self._work, server, at_ns)
 
     def _clients_gone(self, node: int, at_ns: int) -> None:
         """R18b: what clients on a node that goes DOWN were waiting for."""
@@ -209,10 +233,15 @@ class VectorisedEngine:
             if row[kernel.O_CLIENT] != state.JOB_CLIENT and self._leaves_from(node, row):
                 opened[links.same_attempt(opened, row), kernel.O_SETTLED] = 1
                 self._finish(row, *gone)
+        for row in sharing.waited_for(self._work):
+            if self._leaves_from(node, row):
+                self._work.shared[sharing.place_of(self._work, row), kernel.O_SETTLED] = 1
+                self._finish(row, *gone)
         staying = [one for one in self._unanswered if not self._leaves_from(node, one.row)]
         for one in self._unanswered:
             if self._leaves_from(node, one.row):
                 self._finish(one.row, *gone)
+                sharing.let_go(self._scalars, self._work, one)
         self._unanswered = staying
 
     def _settle_unanswered(self, until_ns: int) -> None:
@@ -220,10 +249,13 @@ class VectorisedEngine:
         still = []
         opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
         for one in self._unanswered:
+            sharing.read(self._scalars, self._work, one)
             server, end = int(one.row[kernel.O_SERVER]), int(one.row[kernel.O_END])
             link_lost = self._link_lost(one.row)
             if end >= self._until and not one.answer_lost and not link_lost:
                 opened[links.same_attempt(opened, one.row), kernel.O_SETTLED] = 0
+                if one.shared >= 0:
+                    self._work.shared[one.shared, kernel.O_SETTLED] = 0
                 continue
             settled = links.settle_of(
                 one,
@@ -233,10 +265,12 @@ class VectorisedEngine:
                 until_ns=until_ns,
             )
             if settled is None:
-                one.answer_lost |= end >= self._until and int(self._sv.next_cut[server]) <= end
+                foreseen = one.shared < 0 and end >= self._until
+                one.answer_lost |= foreseen and int(self._sv.next_cut[server]) <= end
                 still.append(one)
             else:
                 self._finish(one.row, *settled)
+                sharing.let_go(self._scalars, self._work, one)
         self._unanswered = still
 
     def _finish(self, row: npt.NDArray[np.int64], end_ns: int, outcome: int, cause: int) -> None:
@@ -265,6 +299,8 @@ class VectorisedEngine:
 
     def ask(self, server: int, what: Ask) -> int:
         """Answer R16 or R19 as of the instant advanced to."""
+        if what is not Ask.ACCEPTED and self._sv.cores[self._sv.group[server]] > 0:
+            return sharing.answer(self._sv, self._work, server, what, self._until)
         match what:
             case Ask.DRAIN_END:
                 return max(self._until, int(self._sv.last_end[server]))
@@ -285,7 +321,16 @@ class VectorisedEngine:
         if job.job >= len(table):
             table = _grown(table, 2 * (job.job + 1))
             self._work = self._work._replace(job=table)
-        table[job.job] = (job.server, job.at_ns, job.service_ns, job.timeout_ns, int(Outcome.OPEN), -1, -1)
+        table[job.job] = (
+            job.server,
+            job.at_ns,
+            job.service_ns,
+            job.timeout_ns,
+            int(Outcome.OPEN),
+            -1,
+            -1,
+            -1,
+        )
         self._grow_heap()
         kernel.push(
             self._scalars,
@@ -305,7 +350,7 @@ class VectorisedEngine:
         return JobResult(
             outcome=Outcome(int(row[kernel.J_OUTCOME])),
             end_ns=int(row[kernel.J_END]),
-            due_ns=int(row[kernel.J_DUE]),
+            due_ns=sharing.due_ns(self._sv, self._work, row),
         )
 
     # -- results, after the last window
@@ -361,7 +406,8 @@ class VectorisedEngine:
         wait = self._work.wait[~self._free_waits()]
         opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
         opened = opened[(opened[:, kernel.O_SETTLED] == 0) & (opened[:, kernel.O_CLIENT] != state.JOB_CLIENT)]
-        opened = np.concatenate([opened, *(one.row[None, :] for one in self._unanswered)])
+        shared = sharing.waited_for(self._work)[:, : kernel.OPEN_COLUMNS]
+        opened = np.concatenate([opened, shared, *(one.row[None, :] for one in self._unanswered)])
         opened = opened[opened[:, kernel.O_WAIT] < 0]  # a booked request is in the wait table
         table = np.full((len(wait) + len(opened), state.OUT_COLUMNS), -1, dtype=np.int64)
         w, o = table[: len(wait)], table[len(wait) :]
@@ -405,6 +451,8 @@ class VectorisedEngine:
                 self._work = self._work._replace(open=_grown(self._work.open, 2 * len(self._work.open)))
             case kernel.GROW_WAIT:
                 self._grow_wait()
+            case kernel.GROW_SHARED:
+                self._work = sharing.grown(self._scalars, self._work)
             case kernel.GROW_CONNECTIONS:
                 n = len(self._kept.table)
                 table = _grown(self._kept.table, 2 * n)
@@ -493,6 +541,16 @@ class VectorisedEngine:
             np.full(n, -1, dtype=np.int64),
             np.array([g.idle_ns for g in groups], dtype=np.int64),
             self._power,
+            np.array(
+                [g.queue < 0 and g.warm_up_ns == 0 and g.cores_permille == 0 for g in groups], dtype=np.int8
+            ),
+            np.zeros(n, dtype=np.int64),
+            np.array([g.age_ns for g in groups], dtype=np.int64),
+            np.array([g.warm_up_ns for g in groups], dtype=np.int64),
+            np.array([g.slowdown_permille for g in groups], dtype=np.int64),
+            np.array([g.slowdown_falls for g in groups], dtype=np.int8),
+            np.array([g.cores_permille for g in groups], dtype=np.int64),
+            sharing.nobody(n),
         )
         if old is not None:
             k = len(old.state)
@@ -508,6 +566,8 @@ class VectorisedEngine:
                 "ring_len",
                 "node",
                 "closed",
+                "listened",
+                "share",
             ):
                 getattr(new, name)[:k] = getattr(old, name)
             new = new._replace(listening=old.listening)

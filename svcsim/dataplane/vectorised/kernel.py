@@ -20,8 +20,10 @@ from svcsim.compiled import compiled
 from svcsim.dataplane.contract import (
     DROPPED,
     LEAVING_CHECK_NS,
+    LONGEST_WORK_NS,
     ON_SERVERS_NODE,
     REMEMBERED_NS,
+    SHARE_UNITS,
     UDP_STREAM_AFTER_NS,
     Balance,
     Cause,
@@ -49,6 +51,7 @@ from svcsim.dataplane.vectorised.state import (
     OPEN_SIZE,
     OUT_SIZE,
     RESOLVED,
+    SHARED_FREE,
     TRUTH_AT,
     WAIT_FREE,
     WINDOW_OPENED,
@@ -61,6 +64,7 @@ __all__ = [
     "GROW_LOG",
     "GROW_OPEN",
     "GROW_REMEMBERED",
+    "GROW_SHARED",
     "GROW_WAIT",
     "NEED_OUTPUT",
     "NEED_SLOT",
@@ -69,11 +73,15 @@ __all__ = [
 
 DONE, NEED_SLOT, NEED_OUTPUT, GROW_HEAP, GROW_WAIT, GROW_OPEN, GROW_LOG, GROW_CONNECTIONS = range(8)
 GROW_REMEMBERED = 8
+GROW_SHARED = 9
 
 NEVER = np.int64(1 << 62)
 ICMP_COST = np.int64(1_000_000_000)
 ICMP_BURST = np.int64(6_000_000_000)
 SECOND = np.int64(1_000_000_000)
+LONGEST_WORK = np.int64(LONGEST_WORK_NS)
+UNITS = np.int64(SHARE_UNITS)
+TOO_LATE = np.int64(1 << 61)
 LOW = np.uint64(0xFFFFFFFF)
 
 _COMPLETION, _DEADLINE, _SYN, _ARRIVAL = (
@@ -149,7 +157,7 @@ _CLEAN_NONE, _CLEAN_REMOVED, _CLEAN_SERVING = (int(k) for k in Cleaning)
 STREAM_AFTER = np.int64(UDP_STREAM_AFTER_NS)
 
 # kinds of heap events
-K_WAIT, _K_RESOLVE, _K_JOB, _K_BOOK, K_RETRY, K_UNHEARD = range(6)
+K_WAIT, _K_RESOLVE, _K_JOB, _K_BOOK, K_RETRY, K_UNHEARD, _K_SHARED, _K_SHARED_LATE = range(8)
 
 # states of a row of the wait table: a booked request keeps its row until it ends (R22)
 CONNECTING, ACCEPTED, ENDED, WAITING = range(4)
@@ -228,9 +236,19 @@ OPEN_COLUMNS = 17
 ) = range(10)
 CONNECTION_COLUMNS = 10
 
-# columns of the job table
-J_SERVER, J_AT, J_SERVICE, J_TIMEOUT, J_OUTCOME, J_END, J_DUE = range(7)
-JOB_COLUMNS = 7
+# columns of the job table; J_SHARED: its row of the table of shared work, -1 without
+J_SERVER, J_AT, J_SERVICE, J_TIMEOUT, J_OUTCOME, J_END, J_DUE, J_SHARED = range(8)
+JOB_COLUMNS = 8
+
+# the table of shared work (R31): the columns of the open table, O_END NEVER while it is not known, and these;
+# H_LEFT and H_RIGHT make a heap of a server's rows by H_UNTIL, and H_LEFT the free list
+H_BEGUN, H_UNTIL, H_ALONE, H_STATE, H_LEFT, H_RIGHT = range(17, 23)
+SHARED_COLUMNS = 23
+# states of such a row; O_SETTLED 2 keeps one that is over until it has been read (R18d)
+SHARED_FREED, SHARED_RUNS, SHARED_ENDED, SHARED_LOST = range(4)
+UNANSWERED = 2
+# columns of sv.share: S_CLOCK as of S_AT; S_WAKE: the first instant at which the heap looks at the server
+S_ROOT, S_WORKS, S_CLOCK, S_AT, S_WAKE = range(5)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -621,10 +639,12 @@ def _pull(sc: Any, cl: Any, rows: Any, client: Any, source: Any, t: Any) -> None
 def _place(sv: Any, server: Any, t: Any, service: Any) -> Any:
     """R13: the start of a request at a LISTENING server, or -1 where the queue is full."""
     group = sv.group[server]
+    if sv.cores[group] > 0:
+        return np.int64(-1) if _shared_full(sv, server) else np.int64(t)
     workers = sv.workers[group]
     start = t
+    best = 0
     if workers > 0:
-        best = 0
         for k in range(1, workers):
             if sv.free[server, k] < sv.free[server, best]:
                 best = k
@@ -645,8 +665,10 @@ def _place(sv: Any, server: Any, t: Any, service: Any) -> Any:
                     tail -= limit
                 sv.ring[low + tail] = start
                 sv.ring_len[server] += 1
-        sv.free[server, best] = start + service
-    sv.last_end[server] = max(sv.last_end[server], start + service)
+    end = start + _slowed(sv, server, start, service)
+    if workers > 0:
+        sv.free[server, best] = end
+    sv.last_end[server] = max(sv.last_end[server], end)
     return start
 
 
@@ -666,6 +688,9 @@ def _accepted(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: An
     if row[O_CLIENT] != JOB_CLIENT:
         out.load[server, row[O_CONNECTED] // SECOND] += 1
         sv.accepted[server] += 1
+    if sv.cores[sv.group[server]] > 0:
+        _share(sc, sv, ev, work, row)
+        return
     cut = sv.next_cut[server]
     sv.work[server] += end - row[O_START] - lost_work(row, cut)
     row[O_SETTLED] = 0
@@ -811,7 +836,7 @@ def _accept(
         _connected(sc, sv, cl, kept, row, t)
     record = out.scratch
     _describe(record, row)
-    record[O_END] = start + service
+    record[O_END] = start + _slowed(sv, row[W_SERVER], start, service)
     record[O_DEADLINE] = row[W_BEGAN] + cl.request_timeout[client]
     if cl.booked[client] == 1:
         row[W_STATE] = ACCEPTED
@@ -1415,6 +1440,10 @@ def _heap_event(
             until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out, a, t,
             u32_at(cl.repick_key[client], request, 0, row[W_ATTEMPTS] - 1),
         )  # fmt: skip
+    elif kind == _K_SHARED:
+        _shared_ends(sc, sv, cl, ev, work, out, a, t)
+    elif kind == _K_SHARED_LATE:
+        _shared_late(sc, cl, ev, work, out, client, request, a, b, t)
     elif kind == _K_JOB:
         _job_event(until, vanished_after, sc, sv, cl, ev, work, out, request, rank, t)
     elif rank == _SYN:
@@ -1460,7 +1489,8 @@ def _job_event(
     if state == _LISTENING:
         start = _place(sv, server, t, row[J_SERVICE])
         if start >= 0:
-            row[J_DUE] = start + row[J_SERVICE]
+            service = _slowed(sv, server, start, row[J_SERVICE])
+            row[J_DUE] = start + service
             record = out.scratch
             record[O_CLIENT] = JOB_CLIENT
             record[O_REQUEST] = job
@@ -1470,7 +1500,7 @@ def _job_event(
             record[O_SERVER] = server
             record[O_CONNECTED] = t
             record[O_START] = start
-            record[O_END] = start + row[J_SERVICE]
+            record[O_END] = start + service
             record[O_DEADLINE] = deadline
             record[O_ENTRY] = -1
             record[O_OBSERVER] = -1
@@ -1519,6 +1549,8 @@ def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
         now = _STARTING
     elif kind == _LISTEN:
         now = _LISTENING
+        t = rows.truth_t[k]
+        sv.listened[server] = t if t > 0 else -sv.age[sv.group[server]]
     elif kind == _CLOSE:
         now = _CLOSED if was in (_LISTENING, _CLOSED) else was
     elif kind == _RELEASE:
@@ -1719,6 +1751,235 @@ def _scheduled(vs: Any, row: Any, virtual: Any, t: Any) -> Any:
 
 
 @compiled
+def _slowed(sv: Any, server: Any, start: Any, service: Any) -> Any:
+    """R32: how long work takes that starts at `start`."""
+    group = sv.group[server]
+    length = sv.warm_up[group]
+    age = start - sv.listened[server]
+    if age >= length:
+        return np.int64(service)
+    more = sv.slowdown[group] - 1000
+    if sv.falls[group] == 1:
+        more = more * (length - age) // length
+    counted = min(service, LONGEST_WORK)
+    return np.int64(service + counted // 1000 * more + counted % 1000 * more // 1000)
+
+
+@compiled
+def shared_gain(dt: Any, works: Any, cores: Any) -> Any:
+    """R31: how far the clock of a server gets in dt ns; in two parts, which stay in range."""
+    parts = 1000 * works
+    rate = UNITS * min(parts, cores)
+    return dt // parts * rate + dt % parts * rate // parts
+
+
+@compiled
+def shared_wait(units: Any, works: Any, cores: Any) -> Any:
+    """R31: how long until the clock has grown by so many units; NEVER if too long."""
+    if units <= 0:
+        return np.int64(0)
+    parts = 1000 * works
+    rate = UNITS * min(parts, cores)
+    whole = units // rate
+    if whole > TOO_LATE // parts:
+        return NEVER
+    wait = np.int64(whole * parts + (units % rate * parts + rate - 1) // rate)
+    return wait if wait <= TOO_LATE else NEVER
+
+
+@compiled
+def shared_due(until: Any, place: Any, clock: Any, at: Any, cores: Any) -> Any:
+    """R31: when the work ends whose H_UNTIL is until[place], ascending, if nothing more is accepted."""
+    left = len(until)
+    for k in range(place + 1):
+        wait = shared_wait(until[k] - clock, left, cores)
+        if wait == NEVER:
+            return NEVER
+        at += wait
+        clock += shared_gain(wait, left, cores)
+        left -= 1
+    return at
+
+
+@compiled
+def shared_clock(sv: Any, server: Any, t: Any) -> Any:
+    """R31: the clock of a server at an instant up to which its works did not change."""
+    share = sv.share[server]
+    if share[S_WORKS] == 0:
+        return np.int64(0)
+    return share[S_CLOCK] + shared_gain(t - share[S_AT], share[S_WORKS], sv.cores[sv.group[server]])
+
+
+@compiled
+def _shared_full(sv: Any, server: Any) -> Any:
+    """R31: whether the cores and the places are taken."""
+    group = sv.group[server]
+    limit = sv.queue[group]
+    return limit >= 0 and sv.share[server, S_WORKS] >= (sv.cores[group] + 999) // 1000 + limit
+
+
+@compiled
+def _shared_before(table: Any, a: Any, b: Any) -> Any:
+    if table[a, H_UNTIL] != table[b, H_UNTIL]:
+        return table[a, H_UNTIL] < table[b, H_UNTIL]
+    if table[a, O_CLIENT] != table[b, O_CLIENT]:
+        return table[a, O_CLIENT] < table[b, O_CLIENT]
+    return table[a, O_REQUEST] < table[b, O_REQUEST]
+
+
+@compiled
+def _meld(table: Any, a: Any, b: Any) -> Any:
+    """Two skew heaps as one (Sleator and Tarjan 1986, top down); -1 is an empty one."""
+    if a < 0:
+        return b
+    if b < 0:
+        return a
+    if _shared_before(table, b, a):
+        a, b = b, a
+    root = a
+    while True:
+        right = table[a, H_RIGHT]
+        table[a, H_RIGHT] = table[a, H_LEFT]
+        if right < 0:
+            table[a, H_LEFT] = b
+            return root
+        if _shared_before(table, b, right):
+            b, right = right, b
+        table[a, H_LEFT] = right
+        a = right
+
+
+@compiled
+def _share(sc: Any, sv: Any, ev: Any, work: Any, row: Any) -> None:
+    """R31: the request just accepted that `row` describes shares its server's cores; there is room."""
+    h = sc[SHARED_FREE]
+    one = work.shared[h]
+    sc[SHARED_FREE] = one[H_LEFT]
+    for column in range(OPEN_COLUMNS):
+        one[column] = row[column]
+    server = one[O_SERVER]
+    t = one[O_CONNECTED]
+    share = sv.share[server]
+    clock = shared_clock(sv, server, t)
+    one[O_SETTLED] = 0
+    one[H_ALONE] = one[O_END]
+    one[O_END] = NEVER
+    one[H_BEGUN] = clock
+    one[H_UNTIL] = clock + UNITS * min(one[H_ALONE] - t, LONGEST_WORK)
+    one[H_STATE] = SHARED_RUNS
+    one[H_LEFT] = -1
+    one[H_RIGHT] = -1
+    share[S_CLOCK] = clock
+    share[S_AT] = t
+    share[S_WORKS] += 1
+    share[S_ROOT] = _meld(work.shared, share[S_ROOT], h)
+    if one[O_CLIENT] == JOB_CLIENT:
+        work.job[one[O_REQUEST], J_SHARED] = h
+    if one[O_DEADLINE] < NEVER:
+        push(
+            sc, ev, one[O_DEADLINE], _DEADLINE, one[O_CLIENT], one[O_REQUEST], _K_SHARED_LATE, h, one[O_BEGAN]
+        )
+    _look_at_shared(sc, sv, ev, work, server)
+
+
+@compiled
+def _look_at_shared(sc: Any, sv: Any, ev: Any, work: Any, server: Any) -> None:
+    """Put the next end at a server on the heap, unless it will be looked at before."""
+    share = sv.share[server]
+    if share[S_ROOT] < 0:
+        return
+    units = work.shared[share[S_ROOT], H_UNTIL] - share[S_CLOCK]
+    wait = shared_wait(units, share[S_WORKS], sv.cores[sv.group[server]])
+    if wait < NEVER and share[S_AT] + wait < share[S_WAKE]:
+        share[S_WAKE] = share[S_AT] + wait
+        push(sc, ev, share[S_WAKE], _COMPLETION, -1, server, _K_SHARED, server, 0)
+
+
+@compiled
+def _first_over(sv: Any, work: Any, server: Any, t: Any) -> Any:
+    """Take the work of a server that is the first to end, at t; what it had is booked (R19)."""
+    share = sv.share[server]
+    share[S_CLOCK] = shared_clock(sv, server, t)
+    share[S_AT] = t
+    h = share[S_ROOT]
+    one = work.shared[h]
+    share[S_ROOT] = _meld(work.shared, one[H_LEFT], one[H_RIGHT])
+    share[S_WORKS] -= 1
+    sv.work[server] += (min(share[S_CLOCK], one[H_UNTIL]) - one[H_BEGUN]) // UNITS
+    if one[O_CLIENT] == JOB_CLIENT:
+        work.job[one[O_REQUEST], J_SHARED] = -1
+        work.job[one[O_REQUEST], J_DUE] = t
+    return h
+
+
+@compiled
+def free_shared(sc: Any, work: Any, h: Any) -> None:
+    """Give a row of the table of shared work back."""
+    work.shared[h, H_STATE] = SHARED_FREED
+    work.shared[h, H_LEFT] = sc[SHARED_FREE]
+    sc[SHARED_FREE] = h
+
+
+@compiled
+def _shared_ends(sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any, server: Any, t: Any) -> None:
+    """R31: a server is looked at: one work ends if it has had its service by now."""
+    share = sv.share[server]
+    if share[S_WAKE] != t:
+        return
+    share[S_WAKE] = NEVER
+    if share[S_ROOT] >= 0 and shared_clock(sv, server, t) >= work.shared[share[S_ROOT], H_UNTIL]:
+        h = _first_over(sv, work, server, t)
+        one = work.shared[h]
+        if one[O_SETTLED] == UNANSWERED:
+            one[H_STATE] = SHARED_ENDED
+            one[O_END] = t
+        else:
+            if one[O_SETTLED] == 0:
+                finish(sc, cl, ev, work, out, one, t, _OK, _C_NONE)
+            free_shared(sc, work, h)
+    _look_at_shared(sc, sv, ev, work, server)
+
+
+@compiled
+def _shared_late(
+    sc: Any, cl: Any, ev: Any, work: Any, out: Any, client: Any, request: Any, h: Any, began: Any, t: Any
+) -> None:
+    """R15, R31: the deadline of shared work; the row may be another's by now."""
+    one = work.shared[h]
+    same = one[O_CLIENT] == client and one[O_REQUEST] == request and one[O_BEGAN] == began
+    if one[H_STATE] == SHARED_RUNS and same and one[O_SETTLED] == 0:
+        one[O_SETTLED] = 1
+        cause = _C_OVERLOAD if one[H_ALONE] <= t else _C_SLOW
+        finish(sc, cl, ev, work, out, one, t, _REQUEST_TIMEOUT, cause)
+
+
+@compiled
+def _cut_one_shared(sc: Any, sv: Any, cl: Any, rows: Any, ev: Any, work: Any, out: Any) -> Any:
+    """R14: if the next row of the truth cuts shared work, end one such work, and say so."""
+    k = sc[TRUTH_AT]
+    server = rows.truth_server[k]
+    if rows.truth_kind[k] != _CUT or sv.share[server, S_ROOT] < 0:
+        return False
+    t = rows.truth_t[k]
+    h = _first_over(sv, work, server, t)
+    one = work.shared[h]
+    if one[O_SETTLED] == UNANSWERED:
+        one[H_STATE] = SHARED_LOST
+        return True
+    if one[O_SETTLED] == 0:
+        finish(sc, cl, ev, work, out, one, t, _EOF if one[O_START] < t else _RESET, _C_CUT)
+    free_shared(sc, work, h)
+    return True
+
+
+@compiled
+def lose_shared(sc: Any, sv: Any, work: Any, server: Any, t: Any) -> None:
+    """R18c: all shared work of a server is lost without a word."""
+    while sv.share[server, S_ROOT] >= 0:
+        free_shared(sc, work, _first_over(sv, work, server, t))
+
+
+@compiled
 def _sift(sl: Any, place: Any, n: Any) -> None:
     """Let the client at a place of the heap of next arrivals sink to where it belongs, by (t, client)."""
     i = place
@@ -1816,8 +2077,11 @@ def run_window(
             return GROW_CONNECTIONS, 0
         if rt.virtual.counts[1] >= len(rt.virtual.ring):
             return GROW_REMEMBERED, 0
+        if work.shared[sc[SHARED_FREE], H_LEFT] < 0:
+            return GROW_SHARED, 0
         if t_truth <= t_belief and t_truth <= t_heap and t_truth <= t_arrival:
-            _truth_row(sc, sv, rows)
+            if not _cut_one_shared(sc, sv, cl, rows, ev, work, out):
+                _truth_row(sc, sv, rows)
             continue
         if t_belief <= t_heap and t_belief <= t_arrival:
             if sc[LOG_SIZE] >= len(rows.log_t):
@@ -1897,10 +2161,10 @@ def run_window(
                 server >= 0
                 and plain
                 and sv.state[server] == _LISTENING
-                and sv.queue[sv.group[server]] < 0
+                and sv.simple[sv.group[server]] == 1
                 and not (away and (client_gone(sv, cl, flat) or link_lost(sv, cl, flat, entry, server)))
             ):
-                # the common case: accepted at once, unlimited places
+                # the common case: accepted at once, unlimited places, neither warming up nor shared
                 if held:
                     cl.uses[flat] += 1
                 group = sv.group[server]
@@ -1977,6 +2241,7 @@ def run_window(
                 or sc[OUT_SIZE] > out_room
                 or work.wait[sc[WAIT_FREE], W_NEXT] < 0
                 or kept.table[sc[CONNECTION_FREE], C_NEXT] < 0
+                or work.shared[sc[SHARED_FREE], H_LEFT] < 0
             ):
                 break
             if sc[HEAP_SIZE] > 0:

@@ -31,10 +31,14 @@ Int64 = npt.NDArray[np.int64]
 
 @dataclass
 class Unanswered:
-    """An accepted request whose link was lost. row: int64, as in the open table; answer_lost: R18c, R14."""
+    """An accepted request whose link was lost. row: int64, as in the open table; answer_lost: R18c, R14.
+
+    shared: its row of the table of shared work while that is not over (R31), -1 else.
+    """
 
     row: Int64
     answer_lost: bool = False
+    shared: int = -1
 
 
 def parts(window: Window) -> Iterator[tuple[Window, list[tuple[int, int]]]]:

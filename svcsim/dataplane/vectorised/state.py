@@ -47,7 +47,8 @@ SCALARS = 16
     WINDOW_OPENED,
     NODES_AWAY,
     CONNECTION_FREE,
-) = range(11)
+    SHARED_FREE,
+) = range(12)
 
 
 class Servers(NamedTuple):
@@ -60,7 +61,9 @@ class Servers(NamedTuple):
     listening int32 (n_views,), servers of a view that listen now. node int32, -1 where not placed.
     closed int64: its last CLOSE or CUT row, -1 before.
     Per node: nodes int8, `NodeState`; power int64, how often it was lost.
-    Per group: workers, queue int32; full int8; idle int64.
+    Per group: workers, queue int32; full int8; idle int64; simple int8: no queue limit, no R31, no R32.
+    R32: listened int64 per server, since when it listens; per group age, warm_up, slowdown int64, falls int8.
+    R31: cores int64 per group, thousandths, 0 for workers; share int64 (n, 5) per server, `kernel.S_*`.
     """
 
     state: Array
@@ -85,6 +88,14 @@ class Servers(NamedTuple):
     closed: Array
     idle: Array
     power: Array
+    simple: Array
+    listened: Array
+    age: Array
+    warm_up: Array
+    slowdown: Array
+    falls: Array
+    cores: Array
+    share: Array
 
 
 class Clients(NamedTuple):
@@ -298,6 +309,7 @@ class Work(NamedTuple):
     """What is not settled: `wait` (still connecting, or booked) and `open` (accepted), int64 tables.
 
     tried int32 (n_wait, most attempts): servers that a booked request has tried.
+    shared int64 (n, columns): accepted work that shares its server's cores (R31).
     """
 
     wait: Array
@@ -305,6 +317,7 @@ class Work(NamedTuple):
     tried: Array
     open: Array
     job: Array
+    shared: Array
 
 
 class Output(NamedTuple):

@@ -36,6 +36,7 @@ from svcsim.scenario.model import (
     Node,
     Retry,
     VanishedIP,
+    WarmUp,
     WorkloadBehaviour,
 )
 
@@ -192,9 +193,21 @@ def behaviour_document(behaviour: WorkloadBehaviour) -> dict[str, Any]:
         found["probe"] = {"time": behaviour.probe_time.spec(), "competes": behaviour.probe_competes}
     if behaviour.keep_alive_ns is not None:
         found["keepAlive"] = format_duration(behaviour.keep_alive_ns)
+    if behaviour.warm_up is not None:
+        found["warmUp"] = _warm_up_document(behaviour.warm_up)
     if behaviour.readiness_gate != default_law("workloads.readinessGate"):
         found["readinessGate"] = behaviour.readiness_gate.spec()
     return found
+
+
+def _warm_up_document(warm_up: WarmUp) -> dict[str, Any]:
+    """Return `warmUp` as an entry of `workloads` has it."""
+    slowdown = warm_up.slowdown_permille
+    return {
+        "length": format_duration(warm_up.length_ns),
+        "slowdown": slowdown // 1000 if slowdown % 1000 == 0 else slowdown / 1000,
+        "shape": warm_up.shape,
+    }
 
 
 def _keep_alive_document(kept: KeepAlive) -> tuple[str, dict[str, Any]]:

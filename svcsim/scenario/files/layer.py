@@ -256,6 +256,14 @@ class ProbeFile(_File, kw_only=True, frozen=True):
     competes: bool | UnsetType = UNSET
 
 
+class WarmUpFile(_File, kw_only=True, frozen=True):
+    """How long a new server is slow, and by how much."""
+
+    length: Duration
+    slowdown: Annotated[int | float, _meta("a number from 1 to 1000 such as 2.5", examples=[2.5])]
+    shape: Literal["step", "linear"] | UnsetType = UNSET
+
+
 class WorkloadFile(_File, kw_only=True, frozen=True):
     """What no manifest says about an application."""
 
@@ -270,6 +278,7 @@ class WorkloadFile(_File, kw_only=True, frozen=True):
     age: Duration | UnsetType = UNSET
     readiness_gate: Law | UnsetType = UNSET
     keep_alive: Duration | UnsetType = UNSET
+    warm_up: WarmUpFile | UnsetType = UNSET
 
 
 class ResolveFile(_File, kw_only=True, frozen=True):

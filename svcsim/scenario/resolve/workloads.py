@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 from msgspec import UNSET
 
 from svcsim.kube.keys import ObjectKey
-from svcsim.scenario.files.layer import LameDuckFile, QueueFile, WorkloadFile
+from svcsim.scenario.files.layer import LameDuckFile, QueueFile, WarmUpFile, WorkloadFile
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.frozen import FrozenMap
-from svcsim.scenario.model import WorkloadBehaviour
+from svcsim.scenario.model import MAX_SLOWDOWN_PERMILLE, MAX_WARM_UP_NS, WarmUp, WorkloadBehaviour
 from svcsim.scenario.resolve.lookup import Lookup
 from svcsim.scenario.resolve.values import cores, law, positive_ns, span_ns
 
@@ -72,9 +73,25 @@ def _changes(file: WorkloadFile, where: Where) -> dict[str, Any]:
             found["probe_competes"] = file.probe.competes
     if file.keep_alive is not UNSET:
         found["keep_alive_ns"] = positive_ns(file.keep_alive, where / "keepAlive")
+    if file.warm_up is not UNSET:
+        found["warm_up"] = _warm_up(file.warm_up, where / "warmUp")
     if file.readiness_gate is not UNSET:
         found["readiness_gate"] = law(file.readiness_gate, where / "readinessGate")
     return found
+
+
+def _warm_up(file: WarmUpFile, where: Where) -> WarmUp:
+    """Return how long and by how much a new server is slow; thousandths are the finest."""
+    length_ns = positive_ns(file.length, where / "length")
+    if length_ns > MAX_WARM_UP_NS:
+        raise (where / "length").error(file.length, "must be at most 1h")
+    if not 1 <= file.slowdown <= MAX_SLOWDOWN_PERMILLE // 1000:
+        raise (where / "slowdown").error(file.slowdown, "must be a number from 1 to 1000")
+    permille = Fraction(str(file.slowdown)) * 1000
+    if permille.denominator != 1:
+        raise (where / "slowdown").error(file.slowdown, "must have at most three decimals, such as 2.5")
+    found = WarmUp(length_ns=length_ns, slowdown_permille=int(permille))
+    return found if file.shape is UNSET else replace(found, shape=file.shape)
 
 
 def _entry(text: str, file: WorkloadFile, where: Where, lookup: Lookup) -> _Entry:
