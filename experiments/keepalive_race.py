@@ -4,8 +4,8 @@ Question: callers keep one idle connection each; the server closes one that was 
 requests are reset, by how much longer the client keeps it than the server, by the delay between the two, and
 by how often a caller calls? And what does a retry make of it?
 
-Expected shape, with Poisson gaps at rate r, idle time-outs C of the client and S of the server, and a delay h
-from one end to the other:
+Expected shape:
+- gaps are Poisson at rate r; idle time-outs are C of the client and S of the server, h is the delay one way;
 - a request sent after a gap g is lost if it is under way while the server closes, or sent before the client
   has heard of that: S - h <= g < S + h, unless the client had dropped the connection by then, g >= C. So of
   the requests that follow an answered one, p = exp(-r (S - h)) - exp(-r min(C, S + h)) are reset, and none

@@ -348,6 +348,51 @@ def _ways(dice: random.Random, grid: bool, manifests: list[dict], clients: list[
     }
 
 
+def _rest(dice: random.Random, scenario: dict) -> None:
+    """Keys that are seldom written, in a tenth of the scenarios."""
+    if dice.random() >= 0.1:
+        return
+    cluster, workloads, clients = (scenario[key] for key in ("cluster", "workloads", "clients"))
+    cluster["kubeProxy"]["syncPeriod"] = dice.choice(["5s", "30s"])
+    cluster["otherServices"]["endpoints"] = dice.choice([0, 3])
+    cluster["vanishedIP"].setdefault("reuse", "never")
+    cluster["lag"]["pull"] = {"constant": dice.choice(["0ms", "200ms"])}
+    if "loadBalancer" in cluster:
+        cluster["loadBalancer"]["check"] = dice.choice(["healthz", "node-port"])
+    if isinstance(cluster["nodes"], list):
+        cluster["nodes"][-1].update(
+            dice.choice([{"proxySlowdown": 3}, {"pods": 2}, {"unschedulable": True}, {}])
+        )
+    for key, behaviour in workloads.items():
+        behaviour["age"] = dice.choice(["10s", "1h"])
+        if "cpu" in behaviour:
+            behaviour["cpu"]["startup"] = dice.choice(["100m", 1])
+        hooked = _template_of(scenario["manifests"], key)["spec"]["containers"][0]
+        if dice.random() < 0.3:
+            hooked["lifecycle"] = {"preStop": {"httpGet": {"path": "/bye", "port": 8080}}}
+            behaviour["preStop"] = dice.choice(["500ms", "2s"])
+    for client in clients:
+        if client["to"].startswith("service/") and dice.random() < 0.5:
+            client["port"] = 80
+        client.setdefault("arrivals", "poisson")
+    for event in scenario["events"]:
+        if "rollout" in event and dice.random() < 0.7:
+            event["set"] = {"terminationGracePeriodSeconds": dice.choice([2, 5])}
+        if dice.random() < 0.3:
+            event.update(every="2s", times=2)
+    paused = dice.choice(
+        ["deployment", "statefulset", "daemonset", "horizontalpodautoscaler", "nodelifecycle"]
+    )
+    scenario["events"].append({"at": "2s", "pauseController": paused, "for": "3s"})
+
+
+def _template_of(manifests: list[dict], key: str) -> dict:
+    """The pod template of a workload, or the pod itself."""
+    kind, _, name = key.partition("/")
+    (found,) = (one for one in manifests if one["kind"].lower() == kind and one["metadata"]["name"] == name)
+    return found if kind == "pod" else found["spec"]["template"]
+
+
 def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
     m = _Maker(seed)
@@ -444,7 +489,7 @@ def random_scenario(seed: int) -> dict:
     lag["ingress"] = m.law(0, 300, 1500)
     if balancers:
         lag["loadBalancer"] = {"constant": "100ms"} if m.grid else {"uniform": {"low": "0s", "high": "2s"}}
-    return {
+    scenario = {
         "name": f"generated {seed}",
         "manifests": manifests,
         "duration": f"{duration}s",
@@ -470,3 +515,5 @@ def random_scenario(seed: int) -> dict:
         "clients": clients,
         "events": [_event(m, t, m.dice.choice(targets)[0], clients) for t in sorted(at)],
     }
+    _rest(random.Random(f"rest {seed}"), scenario)
+    return scenario
