@@ -441,9 +441,55 @@ def _datagrams(dice: random.Random, scenario: dict) -> None:
             client.pop(key, None)
 
 
+def _rest(dice: random.Random, scenario: dict) -> None:
+    """Keys that are seldom written, in a tenth of the scenarios."""
+    if dice.random() >= 0.1:
+        return
+    cluster, workloads, clients = (scenario[key] for key in ("cluster", "workloads", "clients"))
+    cluster["kubeProxy"]["syncPeriod"] = dice.choice(["5s", "30s"])
+    cluster["otherServices"]["endpoints"] = dice.choice([0, 3])
+    cluster["vanishedIP"].setdefault("reuse", "never")
+    cluster["lag"]["pull"] = {"constant": dice.choice(["0ms", "200ms"])}
+    if "loadBalancer" in cluster:
+        cluster["loadBalancer"]["check"] = dice.choice(["healthz", "node-port"])
+    if isinstance(cluster["nodes"], list):
+        cluster["nodes"][-1].update(
+            dice.choice([{"proxySlowdown": 3}, {"pods": 2}, {"unschedulable": True}, {}])
+        )
+    for key, behaviour in workloads.items():
+        behaviour["age"] = dice.choice(["10s", "1h"])
+        if "cpu" in behaviour:
+            behaviour["cpu"]["startup"] = dice.choice(["100m", 1])
+        hooked = _template_of(scenario["manifests"], key)["spec"]["containers"][0]
+        if dice.random() < 0.3:
+            hooked["lifecycle"] = {"preStop": {"httpGet": {"path": "/bye", "port": 8080}}}
+            behaviour["preStop"] = dice.choice(["500ms", "2s"])
+    for client in clients:
+        if client["to"].startswith("service/") and dice.random() < 0.5:
+            client["port"] = 80
+        client.setdefault("arrivals", "poisson")
+    for event in scenario["events"]:
+        if "rollout" in event and dice.random() < 0.7:
+            event["set"] = {"terminationGracePeriodSeconds": dice.choice([2, 5])}
+        if dice.random() < 0.3:
+            event.update(every="2s", times=2)
+    paused = dice.choice(
+        ["deployment", "statefulset", "daemonset", "horizontalpodautoscaler", "nodelifecycle"]
+    )
+    scenario["events"].append({"at": "2s", "pauseController": paused, "for": "3s"})
+
+
+def _template_of(manifests: list[dict], key: str) -> dict:
+    """The pod template of a workload, or the pod itself."""
+    kind, _, name = key.partition("/")
+    (found,) = (one for one in manifests if one["kind"].lower() == kind and one["metadata"]["name"] == name)
+    return found if kind == "pod" else found["spec"]["template"]
+
+
 def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
     document = _scenario(seed)
+    _rest(random.Random(f"rest {seed}"), document)
     _reselections(random.Random(f"reselections {seed}"), document)
     _removals(random.Random(f"removals {seed}"), document)
     _datagrams(random.Random(f"datagrams {seed}"), document)

@@ -51,6 +51,16 @@ def hpa() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def keepalive_race() -> ModuleType:
+    return _module("keepalive_race")
+
+
+@pytest.fixture(scope="session")
+def long_lived() -> ModuleType:
+    return _module("long_lived")
+
+
+@pytest.fixture(scope="session")
 def probe_collapse() -> ModuleType:
     return _module("probe_collapse")
 

@@ -24,6 +24,8 @@ NAMES = (
     "against_real_cluster",
     "node_failure",
     "hpa",
+    "keepalive_race",
+    "long_lived",
     "probe_collapse",
     "rollout_knobs",
     "topology_hints",
