@@ -52,6 +52,7 @@ _BALANCES = {
     "round-robin": Balance.ROUND_ROBIN,
     "least-request": Balance.LEAST,
     "two-choices": Balance.TWO_CHOICES,
+    "peak-ewma": Balance.PEAK_EWMA,
 }
 
 _SCHEDULERS = {

@@ -155,8 +155,13 @@ R23. *Choice.* Where a list (R5, R6) is to be chosen from and the client is more
     m for the source's i-th choice, c = rng.u32_at(router_key, source, 0). LEAST: the fewest open attempts of
     this source, of e equals index (u * e) >> 32 among them (the first would be every source's first: they
     would herd). TWO_CHOICES: of a = (u * m) >> 32 and b = (v * (m - 1)) >> 32, one further if b >= a, with
-    v = rng.u32_at(choice_key, request, j, k), the one with fewer open attempts, of equals a. An attempt is
-    open from the SYN that chose until its end is booked.
+    v = rng.u32_at(choice_key, request, j, k), the one with fewer open attempts, of equals a. PEAK_EWMA: of
+    the same two the one whose (open attempts + 1) * e is smaller, of equals a. e is what the source thinks
+    that a server takes: EWMA_FIRST_NS until an attempt at it was booked; then (E * w) >> 16, w =
+    EWMA_WEIGHTS[16 * d // EWMA_DECAY_NS] or 0 beyond its end, d the time since one was booked last. A booking
+    makes E: r, the time since its attempt began (at most EWMA_MOST_NS), if r >= e, else e + ((r * (65536 -
+    w)) >> 16), with w = 0 and e as above at the first. An attempt is open from the SYN that chose until its
+    end is booked.
     *Affinity*: with affinity_ns >= 0 a source that chose a server at most affinity_ns ago, from the entry or
     observer that is asked now, gets it again if it is in the list; either way the instant is remembered.
 R24. *Ejection.* With eject_after > 0: an attempt that ends REFUSED, UNREACHABLE, CONNECT_TIMEOUT, RESET or
@@ -281,6 +286,10 @@ from svcsim.timeline.histories import Slice
 
 __all__ = [
     "DROPPED",
+    "EWMA_DECAY_NS",
+    "EWMA_FIRST_NS",
+    "EWMA_MOST_NS",
+    "EWMA_WEIGHTS",
     "ICMP_BURST_NS",
     "ICMP_COST_NS",
     "LEAVING_CHECK_NS",
@@ -333,6 +342,27 @@ RESPONSE_RTO_NS = tuple(
 )
 """Retransmissions of an answer, ns after it was sent first: TCP_RTO_MIN 200 ms doubling to TCP_RTO_MAX 120 s,
 15 of them (Linux net/ipv4/tcp_timer.c, tcp_retries2)."""
+
+EWMA_DECAY_NS = 10_000_000_000
+"""Time in which an estimate of peak EWMA falls to 1/e (linkerd2-proxy, EwmaConfig decay)."""
+
+EWMA_FIRST_NS = 30_000_000
+"""What a server is thought to take before anything is known (linkerd2-proxy, EwmaConfig default_rtt)."""
+
+EWMA_MOST_NS = 1 << 46
+"""No estimate is longer: 19.5 hours."""
+
+
+def _weights() -> tuple[int, ...]:
+    """exp(-k / 16) in 65536ths, in integers from one to the next, as long as there is anything of it."""
+    found = [1 << 16]
+    while found[-1] > 1:
+        found.append(found[-1] * 61565 >> 16)
+    return tuple(found)
+
+
+EWMA_WEIGHTS = _weights()
+"""How much of an estimate is left after k sixteenths of EWMA_DECAY_NS, in 65536ths."""
 
 ON_SERVERS_NODE = -2
 
@@ -463,6 +493,7 @@ class Balance(IntEnum):
     ROUND_ROBIN = 1
     LEAST = 2
     TWO_CHOICES = 3
+    PEAK_EWMA = 4
 
 
 class Scheduler(IntEnum):

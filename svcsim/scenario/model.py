@@ -59,7 +59,7 @@ Via = Literal[
     "external-name",
     "ingress",
 ]
-Balance = Literal["random", "round-robin", "least-request", "two-choices"]
+Balance = Literal["random", "round-robin", "least-request", "two-choices", "peak-ewma"]
 Pick = Literal["first", "random", "rotate"]
 Targets = Literal["nodes", "pods"]
 ProxyMode = Literal["iptables", "nftables", "ipvs", "cilium"]
@@ -86,7 +86,7 @@ VIAS: Final[tuple[Via, ...]] = (
 )
 FROM_OUTSIDE: Final[tuple[Via, ...]] = ("node-port", "load-balancer", "ingress")
 """The ways that callers outside the cluster use."""
-BALANCES: Final[tuple[Balance, ...]] = ("random", "round-robin", "least-request", "two-choices")
+BALANCES: Final[tuple[Balance, ...]] = ("random", "round-robin", "least-request", "two-choices", "peak-ewma")
 RETRIED: Final = ("refused", "unreachable", "connect_timeout", "dns_failure")
 """What is tried again by default: nothing was sent that a pod could have acted on."""
 RETRIED_UDP: Final = ("refused", "unreachable", "dns_failure", "request_timeout")

@@ -280,6 +280,8 @@ def _again(dice: random.Random, manifests: list[dict], clients: list[dict]) -> N
                 client.pop(key, None)
         if client["via"] == "ingress" or client.get("resolve") == "watch":
             client["balance"] = dice.choice(["random", "round-robin", "least-request", "two-choices"])
+            if client["balance"] == "two-choices" and dice.random() < 0.5:
+                client["balance"] = "peak-ewma"
             if dice.random() < 0.4:
                 client["eject"] = {"after": dice.choice([1, 2]), "for": dice.choice(["1s", "5s"])}
         if client["via"] != "loopback" and dice.random() < 0.4:

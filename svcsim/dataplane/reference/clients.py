@@ -184,7 +184,7 @@ class Client:
             if r.connection is not None:
                 r.source.connections.booked(r.connection, ended.outcome, end_ns)
             if r.server != NO_SERVER:
-                r.source.router.ended(r.server, ended.outcome, end_ns)
+                r.source.router.ended(r.server, ended.outcome, r.attempt_ns, end_ns)
                 service = self._virtual_service(r)
                 if service is not None:
                     service.ended(r.server, accepted=r.connected_ns >= 0, now_ns=end_ns)

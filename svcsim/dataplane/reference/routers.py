@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from svcsim.dataplane.contract import Balance, ClientPlan, Outcome
+from svcsim.dataplane.contract import (
+    EWMA_DECAY_NS,
+    EWMA_FIRST_NS,
+    EWMA_MOST_NS,
+    EWMA_WEIGHTS,
+    Balance,
+    ClientPlan,
+    Outcome,
+)
 from svcsim.dataplane.reference.beliefs import pick
 from svcsim.dataplane.reference.virtuals import NO_DESTINATION
 from svcsim.rng import u32_at
@@ -15,6 +24,35 @@ __all__ = ["COUNTS_AGAINST", "Router"]
 COUNTS_AGAINST = frozenset(
     (Outcome.REFUSED, Outcome.UNREACHABLE, Outcome.CONNECT_TIMEOUT, Outcome.RESET, Outcome.EOF)
 )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long a source thinks that a server takes, and when it last learned of it, None if never (R23)."""
+
+    ns: int
+    learned_ns: int | None
+
+    def at(self, now_ns: int) -> int:
+        """The estimate as time has worn it down."""
+        return self.ns if self.learned_ns is None else (self.ns * self._left(now_ns)) >> 16
+
+    def after(self, took_ns: int, now_ns: int) -> Estimate:
+        """The estimate once an attempt has taken so long."""
+        worn = self.at(now_ns)
+        if took_ns < worn:
+            took_ns = worn + ((took_ns * (65536 - self._left(now_ns))) >> 16)
+        return Estimate(took_ns, now_ns)
+
+    def _left(self, now_ns: int) -> int:
+        """65536ths of an estimate that are left."""
+        if self.learned_ns is None:
+            return 0
+        step = 16 * (now_ns - self.learned_ns) // EWMA_DECAY_NS
+        return EWMA_WEIGHTS[step] if step < len(EWMA_WEIGHTS) else 0
+
+
+_UNKNOWN = Estimate(EWMA_FIRST_NS, None)
 
 
 class Router:
@@ -28,6 +66,7 @@ class Router:
         self._failures: dict[int, tuple[int, int]] = {}
         self._ejected_until: dict[int, int] = {}
         self._tokens = 1000 * plan.budget_burst
+        self._estimates: dict[int, Estimate] = {}
 
     def choose(
         self,
@@ -67,17 +106,27 @@ class Router:
                 fewest = min(self.open[server] for server in candidates)
                 equals = [server for server in candidates if self.open[server] == fewest]
                 return equals[pick(u, len(equals))]
-            case Balance.TWO_CHOICES:
+            case Balance.TWO_CHOICES | Balance.PEAK_EWMA:
                 a = pick(u, len(candidates))
                 b = pick(v, len(candidates) - 1)
                 b += b >= a
-                if len(candidates) == 1 or self.open[candidates[a]] <= self.open[candidates[b]]:
+                if len(candidates) == 1 or self._load(candidates[a], now_ns) <= self._load(
+                    candidates[b], now_ns
+                ):
                     return candidates[a]
                 return candidates[b]
 
-    def ended(self, server: int, outcome: Outcome, now_ns: int) -> None:
-        """An attempt at a server has ended (R24)."""
+    def _load(self, server: int, now_ns: int) -> int:
+        if self.plan.balance is Balance.TWO_CHOICES:
+            return self.open[server]
+        return (self.open[server] + 1) * self._estimates.get(server, _UNKNOWN).at(now_ns)
+
+    def ended(self, server: int, outcome: Outcome, began_ns: int, now_ns: int) -> None:
+        """An attempt at a server has ended (R23, R24)."""
         self.open[server] -= 1
+        if self.plan.balance is Balance.PEAK_EWMA:
+            before = self._estimates.get(server, _UNKNOWN)
+            self._estimates[server] = before.after(min(now_ns - began_ns, EWMA_MOST_NS), now_ns)
         if self.plan.eject_after <= 0:
             return
         if outcome is Outcome.OK:

@@ -582,6 +582,8 @@ class VectorisedEngine:
             np.zeros((rows, n), dtype=np.int32),
             np.full((rows, n), -1, dtype=np.int64),
             np.zeros((rows, n), dtype=np.int64),
+            np.zeros((rows, n), dtype=np.int64),
+            np.full((rows, n), -1, dtype=np.int64),
             np.full(stuck, -1, dtype=np.int32) if old is None else old.stuck,
             np.zeros(stuck, dtype=np.int64) if old is None else old.stuck_t,
             np.zeros(n, dtype=np.int32),
@@ -592,7 +594,7 @@ class VectorisedEngine:
             np.zeros(n, dtype=np.int8),
         )
         if old is not None:
-            for name in ("open", "fails", "fail_t", "ejected", "cleaned"):
+            for name in ("open", "fails", "fail_t", "ejected", "takes", "learned", "cleaned"):
                 getattr(new, name)[..., : old.open.shape[1]] = getattr(old, name)
         return new
 

@@ -19,6 +19,10 @@ import numpy as np
 from svcsim.compiled import compiled
 from svcsim.dataplane.contract import (
     DROPPED,
+    EWMA_DECAY_NS,
+    EWMA_FIRST_NS,
+    EWMA_MOST_NS,
+    EWMA_WEIGHTS,
     LEAVING_CHECK_NS,
     LONGEST_WORK_NS,
     ON_SERVERS_NODE,
@@ -140,6 +144,9 @@ _R_NONE, _R_PINNED, _R_HELD = int(Reach.NONE), int(Reach.PINNED), int(Reach.HELD
 _E_REJECT, _E_NO_ADDRESS, _E_SILENT = int(OnEmpty.REJECT), int(OnEmpty.NO_ADDRESS), int(OnEmpty.SILENT)
 _E_UNAVAILABLE = int(OnEmpty.UNAVAILABLE)
 _UNIFORM, _ROUND_ROBIN, _LEAST = int(Balance.UNIFORM), int(Balance.ROUND_ROBIN), int(Balance.LEAST)
+_PEAK_EWMA = int(Balance.PEAK_EWMA)
+EWMA_DECAY, EWMA_FIRST, EWMA_MOST = np.int64(EWMA_DECAY_NS), np.int64(EWMA_FIRST_NS), np.int64(EWMA_MOST_NS)
+WEIGHTS = np.array(EWMA_WEIGHTS, dtype=np.int64)
 _ONCE, _EVERY, _ON_FAILURE = int(Resolve.ONCE), int(Resolve.EVERY), int(Resolve.ON_FAILURE)
 _FULL_REJECT = int(QueueFull.REJECT)
 _TURNS, _FEWEST, _BY_SOURCE, _MAGLEV, _TUPLE = (
@@ -562,15 +569,50 @@ def _choose_candidate(
     b = np.int64((v * np.uint64(m - 1)) >> np.uint64(32))
     if b >= a:
         b += 1
-    if m == 1 or rt.open[router, rt.candidates[a]] <= rt.open[router, rt.candidates[b]]:
-        return np.int64(rt.candidates[a])
-    return np.int64(rt.candidates[b])
+    first, second = np.int64(rt.candidates[a]), np.int64(rt.candidates[b])
+    if m == 1:
+        return first
+    if balance == _PEAK_EWMA:
+        own = (rt.open[router, first] + 1) * _estimate(rt, router, first, t)
+        other = (rt.open[router, second] + 1) * _estimate(rt, router, second, t)
+        return first if own <= other else second
+    return first if rt.open[router, first] <= rt.open[router, second] else second
 
 
 @compiled
-def _booked_at_router(cl: Any, rt: Any, client: Any, router: Any, server: Any, outcome: Any, t: Any) -> None:
-    """R24: an attempt at a server has ended."""
+def _ewma_left(rt: Any, router: Any, server: Any, t: Any) -> Any:
+    """R23: 65536ths that are left of an estimate."""
+    if rt.learned[router, server] < 0:
+        return np.int64(0)
+    step = 16 * (t - rt.learned[router, server]) // EWMA_DECAY
+    return np.int64(WEIGHTS[step]) if step < len(WEIGHTS) else np.int64(0)
+
+
+@compiled
+def _estimate(rt: Any, router: Any, server: Any, t: Any) -> Any:
+    """R23: how long a source thinks that a server takes."""
+    if rt.learned[router, server] < 0:
+        return EWMA_FIRST
+    return (rt.takes[router, server] * _ewma_left(rt, router, server, t)) >> 16
+
+
+@compiled
+def _learn(rt: Any, router: Any, server: Any, took: Any, t: Any) -> None:
+    """R23: an attempt at a server that took so long was booked."""
+    worn = _estimate(rt, router, server, t)
+    if took < worn:
+        took = worn + ((took * (65536 - _ewma_left(rt, router, server, t))) >> 16)
+    rt.takes[router, server] = took
+    rt.learned[router, server] = t
+
+
+@compiled
+def _booked_at_router(cl: Any, rt: Any, row: Any, router: Any, outcome: Any, t: Any) -> None:
+    """R23, R24: the attempt of a row of the wait table has ended at its server."""
+    client, server = row[W_CLIENT], row[W_SERVER]
     rt.open[router, server] -= 1
+    if cl.balance[client] == _PEAK_EWMA:
+        _learn(rt, router, server, min(t - row[W_BEGAN], EWMA_MOST), t)
     after = cl.eject_after[client]
     if after <= 0:
         return
@@ -1025,7 +1067,7 @@ def _book(
         _connection_booked(sc, sv, cl, kept, client, flat, row[W_CONNECTION], outcome, t)
         row[W_CONNECTION] = -1
     if row[W_SERVER] >= 0 and cl.router_row[flat] >= 0:
-        _booked_at_router(cl, rt, client, cl.router_row[flat], row[W_SERVER], outcome, t)
+        _booked_at_router(cl, rt, row, cl.router_row[flat], outcome, t)
         virtual = _virtual_of(cl, rt, client, flat, row[W_ENTRY])
         if virtual >= 0:
             _remember(rt.virtual, virtual, row[W_SERVER], row[W_CONNECTED] >= 0, t)

@@ -232,8 +232,8 @@ class Virtuals(NamedTuple):
 class Routers(NamedTuple):
     """What sources remember of servers (R23, R24), one row to a source that does, one column to a server.
 
-    open, fails int32; fail_t, ejected int64. stuck int32, stuck_t int64 (flat): affinities. candidates int32:
-    room for a list. virtual: what chooses in place of sources.
+    open, fails int32; fail_t, ejected, takes, learned int64. stuck int32, stuck_t int64 (flat):
+    affinities. candidates int32: room for a list. virtual: what chooses in place of sources.
     cleaned int64 (2, rows, n_servers): when an entry to a server would have been deleted
     last, by cleaning REMOVED and SERVING (R27b); marks int8 (n_servers,): room for _note_cleaning.
     """
@@ -242,6 +242,8 @@ class Routers(NamedTuple):
     fails: Array
     fail_t: Array
     ejected: Array
+    takes: Array
+    learned: Array
     stuck: Array
     stuck_t: Array
     candidates: Array

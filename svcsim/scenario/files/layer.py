@@ -373,7 +373,7 @@ class ClientFile(
     host_network: bool | UnsetType = UNSET
     pick: Literal["first", "random", "rotate"] | UnsetType = UNSET
     entry: Annotated[str, _meta("any, own, node:NAME or zone:NAME", minLength=1)] | UnsetType = UNSET
-    balance: Literal["random", "round-robin", "least-request", "two-choices"] | UnsetType = UNSET
+    balance: Literal["random", "round-robin", "least-request", "two-choices", "peak-ewma"] | UnsetType = UNSET
     retry: Annotated[int, Meta(ge=0, le=20)] | RetryFile | UnsetType = UNSET
     eject: EjectFile | UnsetType = UNSET
     keep_alive: bool | KeepAliveFile | UnsetType = UNSET
