@@ -104,6 +104,8 @@ def not_modelled() -> list[str]:
         f"Events: {', '.join(NOT_YET_EVENTS)}.",
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
         "Connections: no UDP, no limit of ports or conntrack; pools of connections have no upper bound.",
+        "Mode ipvs: no ports that are used again, no weights, no session affinity that outlives its time-out "
+        "because connections do.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "
         "on a node that is cut off as elsewhere.",
     ]
