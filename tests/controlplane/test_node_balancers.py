@@ -81,6 +81,7 @@ def test_what_means_nothing_is_said() -> None:
         ({"ipvsScheduler": "lc"}, {}, "ipvsScheduler = lc means nothing with mode iptables"),
         ({"mode": "ipvs", "lbAlgorithm": "maglev"}, {}, "lbAlgorithm = maglev means nothing with mode ipvs"),
         ({"mode": "cilium", "lbAlgorithm": "maglev"}, {}, "maglev is for what comes from outside; no client"),
+        ({**IPVS, "ipvsScheduler": "wrr"}, {}, "ipvsScheduler = wrr is run as rr"),
         (IPVS, {"retry": {"times": 1, "excludeTried": True}}, "excludeTried means nothing where the node"),
         (
             {**IPVS, "ipvsScheduler": "lc"},
