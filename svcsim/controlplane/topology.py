@@ -561,7 +561,9 @@ class Topology:
             age_key=dice.key(Purpose.LIFETIME, client.name),
             repick_key=dice.key(Purpose.REPICK, client.name),
             resolve_key=dice.key(Purpose.RESOLVE, client.name),
-            scheduler=_scheduler(cluster.kube_proxy, client, view),
+            scheduler=_scheduler(cluster.kube_proxy, client, view)
+            if reach is Reach.BELIEF
+            else Scheduler.NONE,
             virtual=_virtual(client),
             hash_key=dice.key(Purpose.ROUTER, f"hash/{client.name}"),
         )

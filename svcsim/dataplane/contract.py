@@ -198,7 +198,8 @@ R25. *Kept connections.* With `keeps` FRESH every attempt opens a connection (R6
 R26. *Scheduler.* With `scheduler` other than NONE the list of R6 (BELIEF) is chosen from by what routes the
     request, its entry or the source's observer, in place of R5 and of R23's candidates and `balance`: it
     knows neither what was tried nor what is ejected. Affinity (R23) comes before it. What follows is kept for
-    each (observer or entry, view, `virtual`), for all clients and sources that use it.
+    each (observer or entry, view, `virtual`), for all clients and sources that use it, also through a loss of
+    power.
     *Destinations* (Linux net/netfilter/ipvs; all weights are 1), none at first. A belief row of the observer
     and the view (DROPPED is the empty list) puts those that are new, or were leaving, at the head, one after
     the other in the order of the list; then those that are not listed go, or with SOURCE_HASH and MAGLEV are

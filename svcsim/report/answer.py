@@ -103,6 +103,8 @@ def not_modelled() -> list[str]:
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
         "Connections: no limit of ports or conntrack; pools of connections have no upper bound. UDP: only where "
         "something answers, no load balancer, no limit of ICMP errors from a pod whose port is closed.",
+        "Mode ipvs: no ports that are used again, no weights, no session affinity that outlives its time-out "
+        "because connections do.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "
         "on a node that is cut off as elsewhere.",
     ]

@@ -45,7 +45,7 @@ _ROWS: Final = (
     Default(
         "cluster.kubeProxy.mode", "iptables", "mode", "measured", "the default of Linux nodes in 1.30-1.36"
     ),
-    Default("cluster.kubeProxy.minSyncPeriod", "1s", "duration", "measured", _PROXY),
+    Default("cluster.kubeProxy.minSyncPeriod", "1s", "duration", "measured", f"{_PROXY}; 0s in mode ipvs"),
     Default("cluster.kubeProxy.syncPeriod", "30s", "duration", "measured", _PROXY),
     Default(
         "cluster.kubeProxy.ipvsScheduler",

@@ -20,6 +20,7 @@ def test_c138688_a_hash_that_names_a_draining_pod_is_refused(scheduler: str) -> 
     shown = result.failures
     assert set(shown["stage"]) == {"draining"}
     assert set(shown["pod"]) == {""}
+    assert set(shown["rule"][shown["outcome"] == "refused"]) == {"R26"}
     # the last old pod is taken out at about 40 s, forgotten 120 s later, and gone at the next check
     assert shown["arrival_s"].min() > 20
     assert 140 < shown["arrival_s"].max() < 240

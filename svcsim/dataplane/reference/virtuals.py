@@ -135,7 +135,7 @@ class VirtualServices:
 
     def __init__(self, table_key: int) -> None:
         self._table_key = table_key
-        self._by_place: dict[tuple[int, int, int], VirtualService] = {}
+        self._of_belief: dict[tuple[int, int], dict[int, VirtualService]] = {}
 
     def used_by(self, plan: ClientPlan, n_nodes: int) -> None:
         """Set up what a client may use, before any list is taken."""
@@ -147,16 +147,14 @@ class VirtualServices:
             if plan.targets < 0:
                 routed_by = (entry if entry >= 0 else int(plan.observer_of_source[source]),)
             for observer in routed_by:
-                self._by_place.setdefault(
-                    (observer, view, plan.virtual), VirtualService(plan.scheduler, self._table_key)
-                )
+                services = self._of_belief.setdefault((observer, view), {})
+                services.setdefault(plan.virtual, VirtualService(plan.scheduler, self._table_key))
 
     def at(self, plan: ClientPlan, observer: int, view: int) -> VirtualService | None:
         """What chooses for a client's source at a node; None where nothing but the client does."""
-        return self._by_place.get((observer, view, plan.virtual)) if plan.scheduler else None
+        return self._of_belief[observer, view][plan.virtual] if plan.scheduler else None
 
     def take(self, observer: int, view: int, listed: Sequence[int], now_ns: int) -> None:
         """An observer holds another list of a view now."""
-        for (where, what, _), service in self._by_place.items():
-            if (where, what) == (observer, view):
-                service.take(listed, now_ns)
+        for service in self._of_belief.get((observer, view), {}).values():
+            service.take(listed, now_ns)

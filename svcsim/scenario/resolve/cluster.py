@@ -148,6 +148,10 @@ def _ipvs_scheduler(file: KubeProxyFile, mode: str, where: Where, warnings: list
     if mode != "ipvs":
         warnings.append(f"{where} = {name} means nothing with mode {mode}; it belongs to mode ipvs")
         return KubeProxy().ipvs_scheduler
+    if name == "wrr":
+        warnings.append(
+            f"{where} = wrr is run as rr; in the kernel its turn begins anew with every pod that comes"
+        )
     return WEIGHTED.get(name, name)
 
 
