@@ -188,6 +188,14 @@ R25. *Kept connections.* With `keeps` FRESH every attempt opens a connection (R6
     closed otherwise. KEPT: it is closed too if it is over, or if the stack, rid of what is over, has
     max_idle.
 
+**Routes with weights**
+
+R33. *Shares.* A client with `backends` = b > 1 has n_sources / b proxies, each of them b sources: source =
+    proxy * b + backend. The proxy is R4's of n_sources / b. The backend is the first whose cumulated weight
+    is > (w * total) >> 32, by the weights that the proxy holds at the arrival and a word w of the request's
+    own (`draws.Shares`); the route word's high half is then the least by which R4 gives this source. All
+    attempts of a request are its source's. What R7 asks about is the view of the source.
+
 `attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of
 the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
@@ -434,8 +442,8 @@ class GroupPlan:
 class ClientPlan:
     """One client as an engine needs it.
 
-    `view` is what R7 asks about; `view_of_source`: int32 (n_sources,), the lists by which each source is
-    routed, None where all are `view`'s.
+    `view_of_source`: int32 (n_sources,), the lists by which each source is routed, and which R7 asks about;
+    None where all are `view`'s.
     `observer_of_source`: int32 (n_sources,), observer whose belief a source routes by.
     `node_of_source`: int32 (n_sources,), where it is: -1 outside, ON_SERVERS_NODE with whom it calls (R18).
     `entry_of_source`: int32 (n_sources,), the node it enters at, -1 if none; `balancer`, `targets`: observer
@@ -443,6 +451,7 @@ class ClientPlan:
     alone). `rotates`: how a HELD source picks (R6).
     `balance` and `affinity_ns` (-1 for none): R23. `retries` to `budget_burst` (permille -1: no budget): R22.
     `eject_after` (0: never), `eject_ns`: R24. `keeps` to `hears_ns`: R25, NEVER for no limit.
+    `backends`: into how many sources a proxy falls (R33).
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
@@ -494,6 +503,7 @@ class ClientPlan:
     ladder_ns: Int64
     repick_key: int
     resolve_key: int
+    backends: int = 1
 
     @property
     def n_sources(self) -> int:

@@ -27,6 +27,7 @@ from svcsim.scenario.events import (
     Scale,
     Unready,
     Upgrade,
+    Weights,
 )
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.model import (
@@ -45,6 +46,7 @@ from svcsim.scenario.model import (
 )
 from svcsim.scenario.resolve.clients import OF_OWNERS
 from svcsim.scenario.resolve.lookup import Lookup
+from svcsim.scenario.rules.routes import check_route, check_weights
 from svcsim.scenario.rules.selectors import check_loopback, check_reselect
 
 if TYPE_CHECKING:
@@ -237,6 +239,9 @@ def _check_reach(client: Client, cluster: Cluster, where: Where, warnings: list[
 def _check_target(
     client: Client, manifests: ManifestSet, lookup: Lookup, where: Where, warnings: list[str]
 ) -> None:
+    if client.to.kind == "HTTPRoute":
+        check_route(client, lookup, where, warnings)
+        return
     service = lookup.services.get(client.to)
     if service is not None:
         _check_service(client, service, manifests, lookup.services, where, warnings)
@@ -337,6 +342,9 @@ def _check_event(
         return
     if isinstance(event, Reselect):
         check_reselect(event, lookup, where)
+        return
+    if isinstance(event, Weights):
+        check_weights(event, lookup, where)
         return
     if isinstance(event, NodeEvent):
         if event.node not in nodes:

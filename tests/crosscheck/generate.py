@@ -371,11 +371,43 @@ def _removals(dice: random.Random, document: dict) -> None:
         document["events"].append(event)
 
 
+def _routes(dice: random.Random, document: dict) -> None:
+    """In a tenth of the scenarios ingresses split what they get over Services, by weights that may change."""
+    clients = [client for client in document["clients"] if client["to"].startswith("service/")]
+    names = [
+        one["metadata"]["name"]
+        for one in document["manifests"]
+        if one["kind"] == "Service" and one["spec"].get("type") != "ExternalName"
+    ]
+    if dice.random() > 0.1 or not clients:
+        return
+    dice.shuffle(names)
+    refs = [{"name": name, "port": 80, "weight": dice.choice([0, 1, 3])} for name in [*names, "nobody"][:3]]
+    document["manifests"].append(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "split"},
+            "spec": {"rules": [{"backendRefs": refs}]},
+        }
+    )
+    for client in dice.sample(clients, dice.choice([1, len(clients)])):
+        client.update(to="httproute/split", via="ingress")
+        for key in ("from", "hostNetwork", "sources", "resolve", "pick", "entry"):
+            client.pop(key, None)
+        client["balance"] = dice.choice(["random", "round-robin", "least-request", "two-choices"])
+    for _ in range(dice.choice([0, 1, 2])):
+        weights = {dice.choice(refs)["name"]: dice.choice([0, 2, 5])}
+        at = f"{round(dice.uniform(0.5, 6), 1)}s"
+        document["events"].append({"at": at, "weights": "httproute/split", "backends": weights})
+
+
 def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
     document = _scenario(seed)
     _reselections(random.Random(f"reselections {seed}"), document)
     _removals(random.Random(f"removals {seed}"), document)
+    _routes(random.Random(f"routes {seed}"), document)
     return document
 
 

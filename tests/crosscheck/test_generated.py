@@ -125,6 +125,8 @@ def test_the_generator_reaches_every_part_of_a_scenario() -> None:
         "pauseController",
         "nobody",
         "removeNode",
+        "HTTPRoute",
+        "weights",
         "readinessGates",
         "HorizontalPodAutoscaler",
         "behavior",

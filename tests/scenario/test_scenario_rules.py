@@ -68,7 +68,15 @@ def test_the_complete_document_resolves_to_records() -> None:
     of_nodes = [(71, "cordon"), (72, "uncordon"), (73, "drain"), (74, "stopProxy"), (75, "startProxy")]
     of_nodes += [(76, "fail"), (77, "recover"), (78, "partition"), (79, "upgrade")]
     of_nodes += [(79, "removeNode"), (80, "pauseController")]
-    assert kinds == [*expected, (50, "kill"), (60, "unready"), (70, "rate"), (70, "selector"), *of_nodes]
+    assert kinds == [
+        *expected,
+        (50, "kill"),
+        (60, "unready"),
+        (70, "rate"),
+        (70, "selector"),
+        (70, "weights"),
+        *of_nodes,
+    ]
 
 
 def test_what_is_left_out_has_its_default() -> None:

@@ -72,6 +72,11 @@ spec:
   selector: {app: web}
   ports: [{name: dns, port: 53, targetPort: 53, protocol: UDP}, {name: tcp, port: 80, targetPort: http}]
 ---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: split}
+spec: {rules: [{backendRefs: [{name: web, port: 80, weight: 9}, {name: web-headless, port: 80}]}]}
+---
 apiVersion: v1
 kind: Pod
 metadata: {name: solo, labels: {app: solo}}
@@ -222,6 +227,7 @@ COMPLETE: dict[str, Any] = {
         {"at": "60s", "unready": "deployment/web", "count": 2, "for": "5s"},
         {"at": "70s", "rate": "vip", "value": "300/s"},
         {"at": "70.5s", "selector": "service/web", "labels": {"app": "solo", "track": None}},
+        {"at": "70.7s", "weights": "httproute/split", "backends": {"web": 5}},
         {"at": "71s", "cordon": "n1"},
         {"at": "72s", "uncordon": "n1"},
         {"at": "73s", "drain": "n1"},

@@ -352,7 +352,7 @@ class Client:
 
     def _meet_empty_list(self, r: Request, on_empty: OnEmpty) -> Answer:
         """R7: an ICMP error or its absence, a name without an address, or nothing to do."""
-        listening = self.servers.any_listening(self.plan.view)
+        listening = self.servers.any_listening(r.source.view)
         cause = Cause.NOT_YET_PROGRAMMED if listening else Cause.NO_ENDPOINT
         match on_empty:
             case OnEmpty.NO_ADDRESS:

@@ -733,5 +733,6 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         max_requests=column([c.max_requests for c in plans]),
         hears=column([c.hears_ns for c in plans]),
         law=law,
+        view_of=np.concatenate([c.views for c in plans] or [np.empty(0, dtype=np.int32)]).astype(np.int32),
     )
     return clients, pairs

@@ -827,7 +827,7 @@ def _syn(
                 cl.uses[flat] += 1
             if row[W_SERVER] < 0:
                 outcome = _DNS_FAILURE
-                cause = _empty_cause(sv, cl.view_id[client])
+                cause = _empty_cause(sv, cl.view_of[flat])
                 row[W_SYNS] -= 1
             else:
                 row[W_STICKY] = 1
@@ -867,7 +867,7 @@ def _syn(
                 elif version == DROPPED:
                     row[W_CAUSE] = _C_DROP
                 else:
-                    cause = _empty_cause(sv, cl.view_id[client])
+                    cause = _empty_cause(sv, cl.view_of[flat])
                     row[W_CAUSE] = cause
                     if cl.on_empty[client] == _E_REJECT:
                         if cl.icmp_limited[client] == 0 or _icmp_sent(cl, flat, t):

@@ -100,6 +100,7 @@ class Clients(NamedTuple):
     stuck_width: where a client's affinities begin, and how many a source has; retry_on int64: a bit to an
     outcome.
     law int32 (n_clients, n_groups): which service-time law of the client's slot a group uses.
+    view_of int32 per source: the view that R7 asks about.
     """
 
     view_id: Array
@@ -165,6 +166,7 @@ class Clients(NamedTuple):
     max_requests: Array
     hears: Array
     law: Array
+    view_of: Array
 
 
 class Routers(NamedTuple):

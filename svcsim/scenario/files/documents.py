@@ -26,6 +26,7 @@ from svcsim.scenario.events import (
     Scale,
     Unready,
     Upgrade,
+    Weights,
 )
 from svcsim.scenario.model import (
     Client,
@@ -265,6 +266,8 @@ def event_document(event: Event) -> dict[str, Any]:
         return found
     if isinstance(event, Reselect):
         return found | {"selector": _key(event.target), "labels": dict(event.labels)}
+    if isinstance(event, Weights):
+        return found | {"weights": _key(event.target), "backends": dict(event.backends)}
     if isinstance(event, Upgrade):
         return found | {
             "upgrade": event.scope,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from svcsim.kube.routes import MAX_WEIGHT
 from svcsim.scenario.model import MAX_NODES, MAX_SOURCES, MAY_BE_RETRIED, PRESETS, VIAS
 
 __all__ = [
@@ -391,6 +392,8 @@ class EventFile(
     rate: Name | UnsetType = UNSET
     selector: Key | UnsetType = UNSET
     labels: dict[str, Any] | UnsetType = UNSET
+    weights: Key | UnsetType = UNSET
+    backends: dict[str, Annotated[int, Meta(ge=0, le=MAX_WEIGHT)]] | UnsetType = UNSET
     set: dict[str, Any] | UnsetType = UNSET
     replicas: Annotated[int, Meta(ge=0, le=150_000)] | UnsetType = UNSET
     count: Count | UnsetType = UNSET

@@ -124,7 +124,13 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         entry = _place(entry, cluster, where / "entry", ("any", "own"))
     return Client(
         name=file.name,
-        to=lookup.one(file.to, where / "to", services=True, owners=via in OF_OWNERS),
+        to=lookup.one(
+            file.to,
+            where / "to",
+            services=True,
+            owners=via in OF_OWNERS,
+            routes=via == "ingress" and bool(lookup.routes),
+        ),
         via=via,
         rate_per_s=rate_per_s(file.rate, where / "rate"),
         port=None if file.port is UNSET else file.port,
