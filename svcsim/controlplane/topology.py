@@ -230,7 +230,8 @@ class Topology:
         else:
             resolver = slice_resolver if view.service is not None else pod_resolver
             watchers[resolver] = "resolver"
-            if client.via == "headless" and self.scenario.cluster.dns.cache_ns:
+            dns = self.scenario.cluster.dns
+            if client.via == "headless" and (dns.cache_ns or dns.negative_ns):
                 resolver = self.n_observers
                 self.caches[resolver] = f"{client.name}/dns cache"
                 self.n_observers += 1
@@ -520,4 +521,5 @@ class Topology:
             repick_key=dice.key(Purpose.REPICK, client.name),
             resolve_key=dice.key(Purpose.RESOLVE, client.name),
             backends=len(self.source_nodes[k]) // client.sources,
+            resolve_floor_ns=client.min_resolution_ns,
         )

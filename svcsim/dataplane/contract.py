@@ -196,6 +196,11 @@ R33. *Shares.* A client with `backends` = b > 1 has n_sources / b proxies, each 
     own (`draws.Shares`); the route word's high half is then the least by which R4 gives this source. All
     attempts of a request are its source's. What R7 asks about is the view of the source.
 
+**Look-ups that are held back**
+
+R34. *Floor.* An ON_FAILURE source (R12) looks up at t only if t >= the instant of its last look-up (0 at
+    first) + resolve_floor_ns; a failure before that leads to none, then or later.
+
 `attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of
 the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
@@ -451,7 +456,7 @@ class ClientPlan:
     alone). `rotates`: how a HELD source picks (R6).
     `balance` and `affinity_ns` (-1 for none): R23. `retries` to `budget_burst` (permille -1: no budget): R22.
     `eject_after` (0: never), `eject_ns`: R24. `keeps` to `hears_ns`: R25, NEVER for no limit.
-    `backends`: into how many sources a proxy falls (R33).
+    `backends`: into how many sources a proxy falls (R33). `resolve_floor_ns`: R34.
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
@@ -504,6 +509,7 @@ class ClientPlan:
     repick_key: int
     resolve_key: int
     backends: int = 1
+    resolve_floor_ns: int = 0
 
     @property
     def n_sources(self) -> int:

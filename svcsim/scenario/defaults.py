@@ -117,6 +117,7 @@ _ROWS: Final = (
         "CoreDNS as kubeadm installs it: cmd/kubeadm/app/phases/addons/dns/manifests.go",
     ),
     Default("cluster.dns.cache", "0s", "duration", "assumed", "no cache that begins the TTL anew"),
+    Default("cluster.dns.negative", None, "duration", "assumed", "as long as cache keeps an address"),
     Default("cluster.kernel", "6.8", "version", "assumed", "linear SYN retransmissions exist since 6.5"),
     Default(
         "lag.controller",
@@ -252,6 +253,9 @@ _ROWS: Final = (
     Default("workloads.keepAlive", None, "duration", "assumed", "a server that closes no idle connection"),
     Default("clients.arrivals", "poisson", "kind", "assumed", "many independent users"),
     Default("clients.resolve", "once", "kind", "assumed", "with via: pod-ip; a headless client's is the TTL"),
+    Default(
+        "clients.minResolution", "0s", "duration", "assumed", "a failure looks again at once; 30s in gRPC"
+    ),
     Default("clients.pick", "random", "kind", "assumed", "with via: headless; answers are shuffled"),
     Default("clients.balance", "random", "kind", "assumed", "of clients that watch endpoints"),
     Default(

@@ -402,12 +402,24 @@ def _routes(dice: random.Random, document: dict) -> None:
         document["events"].append({"at": at, "weights": "httproute/split", "backends": weights})
 
 
+def _names(dice: random.Random, document: dict) -> None:
+    """In a fifth of the scenarios look-ups are held back, and caches keep that there is no address."""
+    if dice.random() > 0.2:
+        return
+    for client in document["clients"]:
+        if client.get("resolve") == "on-failure":
+            client["minResolution"] = dice.choice(["500ms", "3s", "30s"])
+    if "dns" in document["cluster"]:
+        document["cluster"]["dns"]["negative"] = dice.choice(["0s", "500ms", "4s"])
+
+
 def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
     document = _scenario(seed)
     _reselections(random.Random(f"reselections {seed}"), document)
     _removals(random.Random(f"removals {seed}"), document)
     _routes(random.Random(f"routes {seed}"), document)
+    _names(random.Random(f"names {seed}"), document)
     return document
 
 

@@ -126,6 +126,8 @@ def test_the_generator_reaches_every_part_of_a_scenario() -> None:
         "nobody",
         "removeNode",
         "HTTPRoute",
+        "minResolution",
+        "negative",
         "weights",
         "readinessGates",
         "HorizontalPodAutoscaler",

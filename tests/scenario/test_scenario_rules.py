@@ -48,7 +48,8 @@ def test_the_complete_document_resolves_to_records() -> None:
     web = scenario.behaviour(WEB, "web")
     assert (web.on_sigterm, web.lame_duck_ns, web.pre_stop_ns) == ("lameDuck", 5 * SECOND, 4 * SECOND)
     assert (web.queue, web.queue_full, web.concurrency, web.age_ns) == (128, "drop", 8, 3600 * SECOND)
-    pinned, vip, front, dns, outside = scenario.clients
+    pinned, vip, front, dns, grpc, outside = scenario.clients
+    assert (grpc.resolve, grpc.min_resolution_ns) == ("on-failure", 30 * SECOND)
     assert front.retry is not None
     assert (front.retry.times, front.retry.outcomes, front.retry.backoff_ns) == (
         2,

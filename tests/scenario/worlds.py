@@ -123,7 +123,7 @@ COMPLETE: dict[str, Any] = {
             "unhealthyAfter": 2,
             "healthyAfter": 3,
         },
-        "dns": {"ttl": "10s", "cache": "5s"},
+        "dns": {"ttl": "10s", "cache": "5s", "negative": "2s"},
         "endpointSlice": {"maxEndpoints": 50, "batchPeriod": "100ms"},
         "lag": {
             "controller": "10ms",
@@ -208,6 +208,14 @@ COMPLETE: dict[str, Any] = {
             "rate": 100,
             "pick": "rotate",
             "channel": True,
+        },
+        {
+            "name": "grpc",
+            "to": "svc/web-headless",
+            "via": "headless",
+            "rate": 100,
+            "resolve": "on-failure",
+            "minResolution": "30s",
         },
         {
             "name": "outside",

@@ -172,7 +172,7 @@ class Client:
             if not self.plan.retries:
                 r.outcome, r.cause, r.end_ns = ended.outcome, ended.cause, end_ns
             yield self._at(end_ns, Rank.COMPLETION, r)
-            if looks_again and self._held(r) == held:
+            if looks_again and self._held(r) == held and r.source.may_look_again():
                 r.source.resolve()
             if r.connection is not None:
                 r.source.connections.booked(r.connection, ended.outcome, end_ns)

@@ -734,5 +734,7 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         hears=column([c.hears_ns for c in plans]),
         law=law,
         view_of=np.concatenate([c.views for c in plans] or [np.empty(0, dtype=np.int32)]).astype(np.int32),
+        floor=column([c.resolve_floor_ns for c in plans]),
+        looked=np.zeros(total, dtype=np.int64),
     )
     return clients, pairs

@@ -916,11 +916,12 @@ def _syn(
 
 
 @compiled
-def _look_again(cl: Any, rows: Any, client: Any, source: Any, held: Any) -> None:
-    """R12, ON_FAILURE: a source that still holds what a failed attempt used resolves anew."""
+def _look_again(cl: Any, rows: Any, client: Any, source: Any, held: Any, t: Any) -> None:
+    """R12, R34: an ON_FAILURE source that still holds what a failed attempt used resolves anew."""
     flat = cl.source_at[client] + source
     holds = cl.target[flat] if cl.reach[client] == _R_PINNED else cl.held[flat]
-    if holds == held:
+    if holds == held and t >= cl.looked[flat] + cl.floor[client]:
+        cl.looked[flat] = t
         cl.resolves[flat] += 1
         _pick_pinned(cl, rows, client, source, cl.resolves[flat], rows.current[cl.resolver_pair[client]])
 
@@ -949,7 +950,7 @@ def _book(
         and cl.resolve[client] == _ON_FAILURE
         and cl.reach[client] >= _R_PINNED
     ):
-        _look_again(cl, rows, client, row[W_SOURCE], row[W_HELD])
+        _look_again(cl, rows, client, row[W_SOURCE], row[W_HELD], t)
     if row[W_CONNECTION] >= 0:
         _connection_booked(sc, sv, cl, kept, client, flat, row[W_CONNECTION], outcome, t)
         row[W_CONNECTION] = -1
@@ -1215,7 +1216,7 @@ def _heap_event(
     b = ev.what[0, 2]
     _pop(sc, ev)
     if kind == _K_RESOLVE:
-        _look_again(cl, rows, client, a, b)
+        _look_again(cl, rows, client, a, b, t)
     elif kind == _K_BOOK:
         _book(sc, sv, cl, rt, kept, rows, ev, work, out, a, t)
     elif kind == K_UNHEARD:

@@ -100,7 +100,8 @@ class Clients(NamedTuple):
     stuck_width: where a client's affinities begin, and how many a source has; retry_on int64: a bit to an
     outcome.
     law int32 (n_clients, n_groups): which service-time law of the client's slot a group uses.
-    view_of int32 per source: the view that R7 asks about.
+    view_of int32 per source: the view that R7 asks about. R34: floor int64 per client, looked int64 per
+    source.
     """
 
     view_id: Array
@@ -167,6 +168,8 @@ class Clients(NamedTuple):
     hears: Array
     law: Array
     view_of: Array
+    floor: Array
+    looked: Array
 
 
 class Routers(NamedTuple):

@@ -172,6 +172,7 @@ class DnsFile(_File, kw_only=True, frozen=True):
 
     ttl: Duration | UnsetType = UNSET
     cache: Duration | UnsetType = UNSET
+    negative: Duration | UnsetType = UNSET
 
 
 class ClusterFile(
@@ -329,7 +330,12 @@ class ClientFile(
     _File,
     kw_only=True,
     frozen=True,
-    rename={"origin": "from", "host_network": "hostNetwork", "keep_alive": "keepAlive"},
+    rename={
+        "origin": "from",
+        "host_network": "hostNetwork",
+        "keep_alive": "keepAlive",
+        "min_resolution": "minResolution",
+    },
 ):
     """Who connects, to what, by which way."""
 
@@ -341,6 +347,7 @@ class ClientFile(
         Annotated[int, Meta(ge=1, le=65535)] | Annotated[str, Meta(min_length=1, max_length=63)] | UnsetType
     ) = UNSET
     resolve: Literal["once", "on-failure", "watch"] | ResolveFile | UnsetType = UNSET
+    min_resolution: Duration | UnsetType = UNSET
     arrivals: Literal["poisson", "constant"] | UnsetType = UNSET
     timeout: Duration | TimeoutFile | UnsetType = UNSET
     origin: Annotated[str, _meta("nodes, outside, node:NAME or zone:NAME", minLength=1)] | UnsetType = UNSET

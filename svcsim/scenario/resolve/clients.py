@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import UNSET
 
 from svcsim.clock import parse_share
-from svcsim.scenario.defaults import default
+from svcsim.scenario.defaults import default, default_ns
 from svcsim.scenario.files.layer import ChannelFile, ClientFile, KeepAliveFile, ResolveFile, TimeoutFile
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.model import (
@@ -148,7 +148,16 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         retry=_retry(file, via, where / "retry"),
         eject=_eject(file, via, resolve, where / "eject"),
         keep_alive=_keep_alive(file, via, where),
+        min_resolution_ns=_min_resolution(file, resolve, where / "minResolution"),
     )
+
+
+def _min_resolution(file: ClientFile, resolve: Resolve | None, where: Where) -> int:
+    if file.min_resolution is UNSET:
+        return default_ns("clients.minResolution")
+    if resolve != "on-failure":
+        raise where.error(file.min_resolution, "has no meaning without resolve: on-failure")
+    return span_ns(file.min_resolution, where)
 
 
 def _keep_alive(file: ClientFile, via: Via, where: Where) -> KeepAlive | None:
