@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -43,7 +43,7 @@ from svcsim.scenario.resolve.lookup import Lookup
 from svcsim.scenario.resolve.shorthand import template_field
 from svcsim.scenario.resolve.values import positive_ns, rate_per_s, span_ns
 
-__all__ = ["resolve_events"]
+__all__ = ["brought_containers", "resolve_events"]
 
 MAX_EVENTS: Final = 100_000
 COMPANIONS: Final[Mapping[str, tuple[str, ...]]] = FrozenMap(
@@ -226,6 +226,16 @@ def _template(document: Mapping[str, Any], where: Where) -> PodTemplate:
     except ManifestError as error:
         raise where.problem(f"{where}: {str(error).removeprefix('set:1: ')}") from None
     return found.workloads[0].template
+
+
+def brought_containers(events: Iterable[Event]) -> Mapping[ObjectKey, frozenset[str]]:
+    """The names of the containers that rollouts give each workload, whether they are new or not."""
+    found: dict[ObjectKey, frozenset[str]] = {}
+    for event in events:
+        if isinstance(event, Rollout) and event.template is not None:
+            names = frozenset(one.name for one in event.template.containers)
+            found[event.target] = found.get(event.target, frozenset()) | names
+    return found
 
 
 def _selectors(events: list[Event], lookup: Lookup) -> list[Event]:
