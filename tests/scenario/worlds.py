@@ -245,7 +245,7 @@ COMPLETE: dict[str, Any] = {
         {"at": "77s", "recover": "n1"},
         {"at": "78s", "partition": "n1", "for": "9s"},
         {"at": "79s", "upgrade": "zone:a", "count": 2, "for": "30s"},
-        {"at": "79.5s", "removeNode": "n2", "wait": "40s"},
+        {"at": "79.5s", "removeNode": "n1", "wait": "40s"},
         {"at": "80s", "pauseController": "endpointslice", "for": "5s"},
     ],
 }
