@@ -45,6 +45,7 @@ class Purpose(IntEnum):
     CHOICE = 15
     RETRY = 16
     LIFETIME = 17
+    SHARES = 33
 
 
 @lru_cache(maxsize=1 << 16)

@@ -99,7 +99,9 @@ def simulate(
     return result_of(collector, seed=seed, engine=engine, notes=notes)
 
 
-def client_draws(topology: Topology, plan: Plan, seed: int, replication: int) -> list[ClientDraws]:
+def client_draws(
+    topology: Topology, plan: Plan, dice: Dice, seed: int, replication: int
+) -> list[ClientDraws]:
     """The draws of every client of a run."""
     scenario = topology.scenario
     draws = []
@@ -121,6 +123,7 @@ def client_draws(topology: Topology, plan: Plan, seed: int, replication: int) ->
                 curve=RateCurve(tuple(starts), tuple(rates)),
                 poisson=client.arrivals == "poisson",
                 services=topology.groups_of_client(k),
+                shares=topology.shares_of_client(k, dice),
             )
         )
     return draws
@@ -167,7 +170,7 @@ def run_replication(
     began = time.perf_counter()
     dice = Dice(topology.scenario.lag, seed, replication)
     plan = topology.plan(dice)
-    draws = client_draws(topology, plan, seed, replication)
+    draws = client_draws(topology, plan, dice, seed, replication)
     rows: list[npt.NDArray[Any]] = []
     plane: type[ControlPlane] = ControlPlane if recording is None else plane_of(recording)
     if engine == "reference":

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from svcsim.controlplane.dnscache import DnsCache
 from svcsim.controlplane.topology import View
 from svcsim.dataplane.contract import NodeState, TruthKind
 from svcsim.rng import Purpose
@@ -215,7 +216,7 @@ class Downstream:
         self._asked: dict[int, list[Balancer]] = {}
         self._registrars: dict[tuple[int, int], Balancer] = {}
         self._applied: dict[int, int] = {}
-        self._caches: dict[int, list[tuple[int, int]]] = {}
+        self._caches: dict[int, list[tuple[int, DnsCache]]] = {}
         for one in self.balancers:
             for view in top.views:
                 same = (view.service, view.port) == (one.view.service, one.view.port)
@@ -228,11 +229,13 @@ class Downstream:
                     for begin, end in spells:
                         one.fact(begin, node, "kube-proxy", False)
                         one.fact(end, node, "kube-proxy", True)
-        period = plane.scenario.cluster.dns.cache_ns
+        dns = plane.scenario.cluster.dns
         for k, observer in enumerate(top.resolver_of_client):
             if observer in top.caches:
-                phase = int(plane.dice.unit(Purpose.PHASE, top.caches[observer]) * period)
-                self._caches.setdefault(top.view_of_client[k], []).append((observer, phase))
+                phase = int(plane.dice.unit(Purpose.PHASE, top.caches[observer]) * dns.cache_ns)
+                negative = dns.cache_ns if dns.negative_ns is None else dns.negative_ns
+                cache = DnsCache(phase_ns=phase, period_ns=dns.cache_ns, negative_ns=negative, empty=False)
+                self._caches.setdefault(top.view_of_client[k], []).append((observer, cache))
 
     def begin(self) -> None:
         """What load balancers send to at t = 0."""
@@ -257,10 +260,12 @@ class Downstream:
             else:
                 registrar.register(t_ns, timeline.listed(version))
         if self._caches and self._plane.topology.slice_watchers.get(observer) == "resolver":
-            period = self._plane.scenario.cluster.dns.cache_ns
-            for cache, phase in self._caches.get(view, ()):
-                at = t_ns if t_ns <= 0 else phase + max(-(-(t_ns - phase) // period), 0) * period
-                timeline.belief(at, cache, view, version)
+            empty = not timeline.listed(version)
+            for follower, cache in self._caches.get(view, ()):
+                if t_ns <= 0:
+                    cache.empty = empty
+                at = t_ns if t_ns <= 0 else cache.turns(t_ns, empty)
+                timeline.belief(at, follower, view, version)
 
     def applies(self, observer: int, t_ns: int) -> int:
         """When a watcher that was told at t_ns acts on it: at once, or as an ingress proxy does, in order."""

@@ -452,7 +452,7 @@ class ControlPlane:
             if state.pods:
                 self.slices.begin(state)
         for view in self.topology.views:
-            if view.kind == "targets":
+            if view.kind in ("targets", "nothing"):
                 continue
             version = self.timeline.add_version(self._list(view))
             self._version[view.index] = version

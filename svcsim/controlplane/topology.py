@@ -10,6 +10,7 @@ import numpy as np
 
 from svcsim.clock import format_duration
 from svcsim.controlplane.lags import Dice
+from svcsim.controlplane.routes import backends_of, shares_of
 from svcsim.dataplane.contract import (
     NEVER,
     ON_SERVERS_NODE,
@@ -27,8 +28,10 @@ from svcsim.dataplane.contract import (
     Scheduler,
     Socket,
 )
+from svcsim.dataplane.draws import Shares
 from svcsim.distributions import Constant, Distribution
 from svcsim.kube import BarePod, ObjectKey, PodTemplate, Service, Workload, aliased, resolve_port, selects
+from svcsim.kube.routes import RouteBackend
 from svcsim.rng import Purpose
 from svcsim.scenario import (
     FROM_OUTSIDE,
@@ -145,7 +148,8 @@ class View:
     `serving` (every serving endpoint, whose UDP entries kube-proxy leaves alone), `ready` (ready addresses of
     a Service), `pods` (ready pods of a workload or a bare pod, without slices),
     `self` (pods that are alive, for loopback); of load balancers, `targets` (nodes, or pods, that they send
-    to) and `health` (whether a node's healthCheckNodePort answers 200: no list, but whether there is one).
+    to) and `health` (whether a node's healthCheckNodePort answers 200: no list, but whether there is one);
+    `nothing`, which lists nobody ever (what a route names and is not there).
     `later`: the selectors that events give the Service.
     """
 
@@ -250,6 +254,9 @@ class Topology:
 
     def _lay_out(self, client: Client, slice_resolver: int, pod_resolver: int) -> None:
         """Which lists a client's sources are routed by, whose, and where they enter."""
+        if client.to.kind == "HTTPRoute":
+            self._lay_out_route(client)
+            return
         nodes = self._nodes_of(client)
         entries = self._entries_of(client, nodes)
         views = [self._view(client, kind) for kind in self._kinds_of(client, nodes, entries)]
@@ -280,7 +287,8 @@ class Topology:
         else:
             resolver = slice_resolver if view.service is not None else pod_resolver
             watchers[resolver] = "resolver"
-            if client.via == "headless" and self.scenario.cluster.dns.cache_ns:
+            dns = self.scenario.cluster.dns
+            if client.via == "headless" and (dns.cache_ns or dns.negative_ns):
                 resolver = self.n_observers
                 self.caches[resolver] = f"{client.name}/dns cache"
                 self.n_observers += 1
@@ -294,6 +302,37 @@ class Topology:
         self.resolver_of_client.append(resolver)
         self.balancer_of_client.append(balancer)
         self.targets_of_client.append(targets)
+
+    def _lay_out_route(self, client: Client) -> None:
+        """Each proxy is as many sources as its route has backends, which share its watch (R33)."""
+        views = [self._backend_view(one) for one in backends_of(self.scenario, client.to)]
+        proxies = range(self.n_observers, self.n_observers + client.sources)
+        self.n_observers += client.sources
+        for number, observer in enumerate(proxies):
+            self.slice_watchers[observer] = self.ingresses[observer] = f"{client.name}/{number}"
+            self.node_of_watcher[observer] = -1
+        nowhere = [-1] * (client.sources * len(views))
+        self.view_of_client.append(views[0].index)
+        self.views_of_client.append([view.index for view in views] * client.sources)
+        self.source_nodes.append(nowhere)
+        self.entries_of_client.append(nowhere)
+        self.observers_of_client.append([observer for observer in proxies for _ in views])
+        self.resolver_of_client.append(-1)
+        self.balancer_of_client.append(-1)
+        self.targets_of_client.append(-1)
+
+    def _backend_view(self, backend: RouteBackend) -> View:
+        """The ready pods of a backend; `nothing` where the route names what is not there."""
+        known = {one.key: one for one in self.scenario.manifests.services}
+        service = known.get(backend.target)
+        if service is None or service.port(backend.port) is None:
+            return self._add_view("nothing", None, backend.target, backend.port)
+        return self._add_view("ready", service, None, _one_name(service, backend.port))
+
+    def shares_of_client(self, k: int, dice: Dice) -> Shares | None:
+        """How a client's proxies split its requests, None where they do not."""
+        client = self.scenario.clients[k]
+        return shares_of(self.scenario, client, dice) if client.to.kind == "HTTPRoute" else None
 
     def _kinds_of(self, client: Client, nodes: list[int], entries: list[int]) -> list[str]:
         """The kind of view that each source of a client is routed by."""
@@ -439,14 +478,14 @@ class Topology:
 
     def groups_of_client(self, k: int) -> dict[int, Distribution]:
         """Service-time law by group id, of the groups client k may reach."""
-        view = self.views[self.view_of_client[k]]
         laws: dict[int, Distribution] = {}
-        for key, template, _ in self._templates():
-            if view.includes(key, template):
-                listed, container, _ = view.container_of(template)
-                if listed:
-                    group = self.group_ids[(key, container_name(template, container))]
-                    laws[group] = self.groups[group].service_time
+        for view in [self.views[index] for index in dict.fromkeys(self.views_of_client[k])]:
+            for key, template, _ in self._templates():
+                if view.includes(key, template):
+                    listed, container, _ = view.container_of(template)
+                    if listed:
+                        group = self.group_ids[(key, container_name(template, container))]
+                        laws[group] = self.groups[group].service_time
         return laws
 
     def plan(self, dice: Dice) -> Plan:
@@ -509,7 +548,7 @@ class Topology:
         period = client.resolve_every_ns or 0
         phases = [
             int(dice.unit(Purpose.PHASE, f"resolve/{client.name}/{s}") * period)
-            for s in range(client.sources)
+            for s in range(len(self.source_nodes[k]))
         ]
         connect = client.connect_timeout_ns
         view = self.views[self.view_of_client[k]]
@@ -566,4 +605,6 @@ class Topology:
             else Scheduler.NONE,
             virtual=_virtual(client),
             hash_key=dice.key(Purpose.ROUTER, f"hash/{client.name}"),
+            backends=len(self.source_nodes[k]) // client.sources,
+            resolve_floor_ns=client.min_resolution_ns,
         )

@@ -268,6 +268,19 @@ R32. *Warm-up.* Work of a server that starts (R13) at age a < warm_up_ns takes l
     instant of the server's last LISTEN row; of one at t = 0, L = -age_ns (it stood before the run). The start
     counts, not the acceptance: what waited in the queue meets the code as warm as it is then. Jobs too.
 
+**Routes with weights**
+
+R33. *Shares.* A client with `backends` = b > 1 has n_sources / b proxies, each of them b sources: source =
+    proxy * b + backend. The proxy is R4's of n_sources / b. The backend is the first whose cumulated weight
+    is > (w * total) >> 32, by the weights that the proxy holds at the arrival and a word w of the request's
+    own (`draws.Shares`); the route word's high half is then the least by which R4 gives this source. All
+    attempts of a request are its source's. What R7 asks about is the view of the source.
+
+**Look-ups that are held back**
+
+R34. *Floor.* An ON_FAILURE source (R12) looks up at t only if t >= the instant of its last look-up (0 at
+    first) + resolve_floor_ns; a failure before that leads to none, then or later.
+
 `attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of
 the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
@@ -606,8 +619,8 @@ class GroupPlan:
 class ClientPlan:
     """One client as an engine needs it.
 
-    `view` is what R7 asks about; `view_of_source`: int32 (n_sources,), the lists by which each source is
-    routed, None where all are `view`'s.
+    `view_of_source`: int32 (n_sources,), the lists by which each source is routed, and which R7 asks about;
+    None where all are `view`'s.
     `observer_of_source`: int32 (n_sources,), observer whose belief a source routes by.
     `node_of_source`: int32 (n_sources,), where it is: -1 outside, ON_SERVERS_NODE with whom it calls (R18).
     `entry_of_source`: int32 (n_sources,), the node it enters at, -1 if none; `balancer`, `targets`: observer
@@ -617,6 +630,7 @@ class ClientPlan:
     `eject_after` (0: never), `eject_ns`: R24. `keeps` to `hears_ns`: R25, NEVER for no limit.
     `scheduler`, `virtual` (number of the virtual service), `hash_key`: R26.
     `socket` to `udp_stream_ns`: R27; `serving`: the view whose rows delete entries, -1 for none.
+    `backends`: into how many sources a proxy falls (R33). `resolve_floor_ns`: R34.
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
@@ -676,6 +690,8 @@ class ClientPlan:
     cleaning: Cleaning = Cleaning.NONE
     udp_ns: int = NEVER
     udp_stream_ns: int = NEVER
+    backends: int = 1
+    resolve_floor_ns: int = 0
 
     @property
     def n_sources(self) -> int:

@@ -24,7 +24,7 @@ from svcsim.compiled import compiled
 from svcsim.distributions import Constant, Distribution, Exponential, LogNormal, Mixture
 from svcsim.rng import Purpose, stream
 
-__all__ = ["DRAW_BLOCK", "GAP_UNIT", "ClientDraws", "RateCurve", "Slot"]
+__all__ = ["DRAW_BLOCK", "GAP_UNIT", "ClientDraws", "RateCurve", "Shares", "Slot"]
 
 DRAW_BLOCK = 1 << 16
 GAP_UNIT = 1 << 30
@@ -72,6 +72,40 @@ class RateCurve:
 
 
 @dataclass(frozen=True)
+class Shares:
+    """How the requests of each proxy are split over backends (R33).
+
+    `since_ns`: int64 (n_versions, n_proxies), from when on a proxy goes by each version, ascending along a
+    column, the first row 0. `upto`: int64 (n_versions, n_backends), cumulated weights, below 2^32, the last
+    of each row above 0.
+    """
+
+    since_ns: npt.NDArray[np.int64]
+    upto: npt.NDArray[np.int64]
+
+    def routed(
+        self, arrival_ns: npt.NDArray[np.int64], route: npt.NDArray[np.uint64], word: npt.NDArray[np.uint64]
+    ) -> npt.NDArray[np.uint64]:
+        """Route words, uint64 (n,), by which R4 gives the source of (proxy, backend).
+
+        route: whose high half chooses the proxy. word: uint64 (n,), whose high half chooses the backend.
+        """
+        half = np.uint64(32)
+        n_proxies, n_backends = self.since_ns.shape[1], self.upto.shape[1]
+        proxy = (((route >> half) * np.uint64(n_proxies)) >> half).astype(np.int64)
+        backend = np.zeros(len(route), dtype=np.int64)
+        for since, upto in zip(self.since_ns, self.upto, strict=True):
+            place = ((word >> half) * np.uint64(upto[-1])) >> half
+            now = np.searchsorted(upto, place.astype(np.int64), side="right")
+            backend = np.where(arrival_ns >= since[proxy], now, backend)
+        source = (proxy * n_backends + backend).astype(np.uint64)
+        n_sources = np.uint64(n_proxies * n_backends)
+        high = ((source << half) + n_sources - np.uint64(1)) // n_sources
+        routed: npt.NDArray[np.uint64] = (high << half) | (route & np.uint64(0xFFFFFFFF))
+        return routed
+
+
+@dataclass(frozen=True)
 class Slot:
     """Consecutive requests of one client, all with arrival before the run's end.
 
@@ -113,6 +147,7 @@ class ClientDraws:
     curve: RateCurve
     poisson: bool
     services: dict[int, Distribution]
+    shares: Shares | None = None
 
     def slots(self, size: int = DRAW_BLOCK) -> Iterator[Slot]:
         """The client's requests in order, in slots of at most `size`; ends at the run's end."""
@@ -123,6 +158,7 @@ class ClientDraws:
         while True:
             gaps_rng = stream(self.seed, self.replication, Purpose.ARRIVAL, self.name, block)
             route_rng = stream(self.seed, self.replication, Purpose.ROUTE, self.name, block)
+            split_rng = stream(self.seed, self.replication, Purpose.SHARES, self.name, block)
             law_rngs = [stream(self.seed, self.replication, Purpose.SERVICE, self.name, block) for _ in laws]
             left = DRAW_BLOCK
             while left:
@@ -135,6 +171,9 @@ class ClientDraws:
                 units = int(sums[-1])
                 arrival = self.curve.invert(sums)
                 route = route_rng.integers(0, 1 << 64, dtype=np.uint64, size=n)
+                if self.shares is not None:
+                    word = split_rng.integers(0, 1 << 64, dtype=np.uint64, size=n)
+                    route = self.shares.routed(arrival, route, word)
                 keep = (
                     n if arrival[-1] < self.duration_ns else int(np.searchsorted(arrival, self.duration_ns))
                 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from svcsim.kube.keys import ObjectKey
 from svcsim.kube.objects import Service
 
-__all__ = ["aliased"]
+__all__ = ["aliased", "leads_nowhere"]
 
 _SUFFIXES = (".svc.cluster.local", ".svc", "")
 _LONGEST = 8  # CoreDNS follows so many CNAMEs at most (plugin/pkg/upstream and plugin/kubernetes maxDepth)
@@ -31,6 +31,23 @@ def aliased(service: Service, services: Mapping[ObjectKey, Service]) -> Service 
             return None
         service = following
     return None
+
+
+def leads_nowhere(service: Service, services: Mapping[ObjectKey, Service]) -> str:
+    """Why an ExternalName stands for no Service: it goes round, names one that is not there, or leads out."""
+    seen = [str(service.key)]
+    while True:
+        host = service.external_name or ""
+        key = _named(host)
+        of_cluster = host.rstrip(".").lower().endswith(_SUFFIXES[:-1])
+        if key is None or (key not in services and not of_cluster):
+            return f"stands for {host}, which leads out of the cluster, where nothing is simulated"
+        if key not in services:
+            return f"stands for {host}, and there is no {key} in the manifests"
+        if str(key) in seen or len(seen) == _LONGEST:
+            return f"goes round or on too long: {' -> '.join([*seen, str(key)])}"
+        seen.append(str(key))
+        service = services[key]
 
 
 def _named(host: str) -> ObjectKey | None:

@@ -23,6 +23,7 @@ __all__ = [
 ACTING_KINDS: dict[str, str] = {
     "DaemonSet": "apps/v1",
     "Deployment": "apps/v1",
+    "HTTPRoute": "gateway.networking.k8s.io/v1",
     "HorizontalPodAutoscaler": "autoscaling/v2",
     "Namespace": "v1",
     "Pod": "v1",
@@ -34,7 +35,10 @@ ACTING_KINDS: dict[str, str] = {
 }
 """Kinds that a run acts on, with the apiVersion that current API servers serve."""
 
-OLDER_VERSIONS: dict[str, tuple[str, ...]] = {"HorizontalPodAutoscaler": ("autoscaling/v1",)}
+OLDER_VERSIONS: dict[str, tuple[str, ...]] = {
+    "HTTPRoute": ("gateway.networking.k8s.io/v1beta1",),
+    "HorizontalPodAutoscaler": ("autoscaling/v1",),
+}
 """Other versions of these kinds that current API servers serve too."""
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -43,6 +47,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "Deployment": ("deploy",),
     "Endpoints": ("ep",),
     "EndpointSlice": (),
+    "HTTPRoute": (),
     "HorizontalPodAutoscaler": ("hpa",),
     "Ingress": ("ing",),
     "Job": (),

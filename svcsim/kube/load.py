@@ -13,6 +13,7 @@ from svcsim.kube.conversion.autoscalers import autoscaler
 from svcsim.kube.conversion.budgets import budget
 from svcsim.kube.conversion.handwritten import hand_written
 from svcsim.kube.conversion.remarks import remark_backends, remark_service, remark_skipped
+from svcsim.kube.conversion.routes import route
 from svcsim.kube.conversion.rules import check_dns_label
 from svcsim.kube.conversion.scaled import scaled_objects
 from svcsim.kube.conversion.services import allocate, service
@@ -27,7 +28,9 @@ from svcsim.kube.reading.files import Text, read_texts
 __all__ = ["load_manifests", "parse_manifests"]
 
 # Groups whose kinds share names with the acting ones; any other group's `Service` is another kind.
-_OWN_GROUPS = frozenset({"", "apps", "autoscaling", "extensions", "core", "policy"})
+_OWN_GROUPS = frozenset(
+    {"", "apps", "autoscaling", "extensions", "core", "policy", "gateway.networking.k8s.io"}
+)
 
 
 def load_manifests(
@@ -145,6 +148,7 @@ def _assemble(texts: Iterable[Text]) -> ManifestSet:
         budgets=budgets,
         autoscalers=autoscalers,
         namespaces=tuple(raw.key.name for raw in namespaces),
+        routes=tuple(route(raw, notes) for key, raw in objects.items() if key.kind == "HTTPRoute"),
     )
     for one in workloads:
         _remark_count(one, notes)

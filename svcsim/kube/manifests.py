@@ -11,6 +11,7 @@ from svcsim.errors import ManifestError
 from svcsim.kube.autoscalers import Autoscaler
 from svcsim.kube.keys import ObjectKey, nearest, parse_key
 from svcsim.kube.objects import BarePod, DisruptionBudget, Service, Workload
+from svcsim.kube.routes import Route
 from svcsim.kube.selectors import selects
 
 __all__ = ["ManifestSet"]
@@ -34,6 +35,7 @@ class ManifestSet:
     namespaces: tuple[str, ...] = ()
     latest_timestamp: datetime.datetime | None = None
     warnings: tuple[str, ...] = ()
+    routes: tuple[Route, ...] = ()
     _by_label: dict[tuple[str, str, str], list[Workload | BarePod]] = field(
         init=False, repr=False, compare=False
     )

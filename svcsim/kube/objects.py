@@ -314,6 +314,7 @@ class Service:
     topology_mode: str | None = None
     ip_families: tuple[str, ...] = ("IPv4",)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    allocates_node_ports: bool = True
 
     def port(self, which: int | str | None = None) -> ServicePort | None:
         """Return the port of this number or name, the first when None is asked, or None."""

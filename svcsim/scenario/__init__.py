@@ -26,6 +26,7 @@ from svcsim.scenario.events import (
     Uncordon,
     Unready,
     Upgrade,
+    Weights,
 )
 from svcsim.scenario.files.jsonschema import json_schema
 from svcsim.scenario.files.reading import load_scenario, parse_scenario
@@ -85,6 +86,7 @@ __all__ = [
     "Unready",
     "Upgrade",
     "VanishedIP",
+    "Weights",
     "WorkloadBehaviour",
     "build_scenario",
     "defaults_table",

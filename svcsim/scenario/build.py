@@ -33,7 +33,7 @@ __all__ = ["inputs_of", "plain", "replaced", "scenario", "written_of"]
 Manifests = str | Path | ManifestSet | Mapping[str, Any] | Sequence[str | Path | Mapping[str, Any]]
 SECTIONS = ("name", "manifests", "duration", "cluster", "lag", "workloads", "clients", "events")
 _SNAKE = re.compile(r"_([a-z0-9])")
-_AS_THEY_ARE = ("workloads", "set", "labels", "lag")
+_AS_THEY_ARE = ("workloads", "set", "labels", "backends", "lag")
 _IP = {"vanished_ip": "vanishedIP", "vanishedIp": "vanishedIP"}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from svcsim.clock import format_duration
-from svcsim.kube.aliases import aliased
+from svcsim.kube.aliases import aliased, leads_nowhere
 from svcsim.kube.hinting import hint_mode
 from svcsim.kube.keys import ObjectKey
 from svcsim.kube.manifests import ManifestSet
@@ -27,6 +27,7 @@ from svcsim.scenario.events import (
     Scale,
     Unready,
     Upgrade,
+    Weights,
 )
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.model import (
@@ -49,6 +50,8 @@ from svcsim.scenario.model import (
 )
 from svcsim.scenario.resolve.clients import OF_OWNERS
 from svcsim.scenario.resolve.lookup import Lookup
+from svcsim.scenario.rules.balancers import check_node_port, unused
+from svcsim.scenario.rules.routes import check_route, check_weights
 from svcsim.scenario.rules.selectors import check_loopback, check_reselect
 from svcsim.scenario.schedulers import scheduler_warnings
 
@@ -88,8 +91,9 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
         here = where / "clients" / index
         _check_client(client, here)
         _check_reach(client, scenario.cluster, here, warnings)
-        _check_target(client, scenario.manifests, lookup, here, warnings)
+        _check_target(client, scenario.cluster, scenario.manifests, lookup, here, warnings)
         _check_datagrams(client, scenario.cluster, here)
+    warnings += unused(scenario, lookup)
     check_loopback(scenario.clients, scenario.events, where / "clients")
     names = {client.name: None for client in scenario.clients}
     nodes = {node.name: node.zone for node in scenario.cluster.nodes}
@@ -274,11 +278,19 @@ def _check_reach(client: Client, cluster: Cluster, where: Where, warnings: list[
 
 
 def _check_target(
-    client: Client, manifests: ManifestSet, lookup: Lookup, where: Where, warnings: list[str]
+    client: Client,
+    cluster: Cluster,
+    manifests: ManifestSet,
+    lookup: Lookup,
+    where: Where,
+    warnings: list[str],
 ) -> None:
+    if client.to.kind == "HTTPRoute":
+        check_route(client, lookup, where, warnings)
+        return
     service = lookup.services.get(client.to)
     if service is not None:
-        _check_service(client, service, manifests, lookup.services, where, warnings)
+        _check_service(client, service, cluster, manifests, lookup.services, where, warnings)
         return
     if client.via not in OF_OWNERS or client.to not in lookup.owners:
         what = "Service, workload or bare pod" if client.via in OF_OWNERS else "Service"
@@ -297,6 +309,7 @@ def _check_target(
 def _check_service(
     client: Client,
     service: Service,
+    cluster: Cluster,
     manifests: ManifestSet,
     services: Mapping[ObjectKey, Service],
     where: Where,
@@ -318,6 +331,7 @@ def _check_service(
         )
     if not service.ports:
         raise (where / "to").error(str(client.to), "has no port; give its Service spec.ports")
+    check_node_port(client, service, cluster, where)
     port = service.port(client.port)
     known = [str(one.name or one.port) for one in service.ports]
     if port is None:
@@ -354,8 +368,7 @@ def _behind(client: Client, service: Service, services: Mapping[ObjectKey, Servi
     if found is None:
         raise (where / "to").error(
             str(client.to),
-            f"stands for {service.external_name}, which leads out of the cluster, where nothing is "
-            "simulated; accepted: the name of a Service in the manifests, "
+            f"{leads_nowhere(service, services)}; accepted: the name of a Service in the manifests, "
             "such as NAME.NAMESPACE.svc.cluster.local",
         )
     if found.headless and client.via == "external-name":
@@ -378,6 +391,9 @@ def _check_event(
         return
     if isinstance(event, Reselect):
         check_reselect(event, lookup, where)
+        return
+    if isinstance(event, Weights):
+        check_weights(event, lookup, where)
         return
     if isinstance(event, NodeEvent):
         if event.node not in nodes:

@@ -127,6 +127,7 @@ _ROWS: Final = (
         "CoreDNS as kubeadm installs it: cmd/kubeadm/app/phases/addons/dns/manifests.go",
     ),
     Default("cluster.dns.cache", "0s", "duration", "assumed", "no cache that begins the TTL anew"),
+    Default("cluster.dns.negative", None, "duration", "assumed", "as long as cache keeps an address"),
     Default(
         "cluster.conntrack.udp", "30s", "duration", "measured", "Linux nf_conntrack_udp_timeout, one way"
     ),
@@ -285,6 +286,9 @@ _ROWS: Final = (
         "clients.sockets", "per-request", "kind", "assumed", "with protocol: udp; as the C library's resolver"
     ),
     Default("clients.resolve", "once", "kind", "assumed", "with via: pod-ip; a headless client's is the TTL"),
+    Default(
+        "clients.minResolution", "0s", "duration", "assumed", "a failure looks again at once; 30s in gRPC"
+    ),
     Default("clients.pick", "random", "kind", "assumed", "with via: headless; answers are shuffled"),
     Default("clients.balance", "random", "kind", "assumed", "of clients that watch endpoints"),
     Default(

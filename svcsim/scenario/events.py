@@ -36,6 +36,7 @@ __all__ = [
     "Uncordon",
     "Unready",
     "Upgrade",
+    "Weights",
 ]
 
 _NOTHING: Final[Mapping[str, Any]] = FrozenMap()
@@ -131,6 +132,20 @@ class Reselect(Event):
     target: ObjectKey
     labels: Mapping[str, str | None]
     selector: Mapping[str, str] = _NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights(Event):
+    """The weights of an HTTPRoute's backends change.
+
+    `backends`: new weights by the name of a Service; `weights` is what they, with those of earlier events,
+    make of the whole rule, in its order.
+    """
+
+    kind: ClassVar[str] = "weights"
+    target: ObjectKey
+    backends: Mapping[str, int]
+    weights: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +279,7 @@ _KINDS: tuple[type[Event], ...] = (
     Unready,
     Rate,
     Reselect,
+    Weights,
     *_NODE_KINDS,
     Upgrade,
     PauseController,

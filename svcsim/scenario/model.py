@@ -237,10 +237,14 @@ cloud-provider-azure consts.go (healthy after: assumed)."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dns:
-    """The cluster's DNS: how long a client may keep an answer, and how long a cache before it does."""
+    """The cluster's DNS: how long a client may keep an answer, and how long a cache before it does.
+
+    `negative_ns`: how long the cache keeps the answer that there is no address, None for as long as others.
+    """
 
     ttl_ns: int = default_ns("cluster.dns.ttl")
     cache_ns: int = default_ns("cluster.dns.cache")
+    negative_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -388,6 +392,7 @@ class KeepAlive:
 class Client:
     """Who connects, to what, by which way.
 
+    `min_resolution_ns` means something with resolve on-failure only: the least time between two look-ups.
     `resolve` is None unless `via` is pod-ip or headless, `pick` unless it is headless; `entry` is any, own,
     node:NAME or zone:NAME where `via` is node-port and None otherwise; `balance` is how a source that watches
     endpoints, or an ingress proxy, chooses, None for others; timeouts, of an attempt, are None for no limit;
@@ -416,3 +421,4 @@ class Client:
     keep_alive: KeepAlive | None = None
     protocol: Protocol = _PROTOCOL
     sockets: Sockets | None = None
+    min_resolution_ns: int = default_ns("clients.minResolution")

@@ -232,3 +232,20 @@ def test_blue_green_no_wait_moves_a_kept_connection() -> None:
     result = run("blue_green", later)
     assert failed(result, "kept").mean() > 1
     assert set(causes(result, "kept")) <= {"in_flight_cut", "kept_closed"}
+
+
+def test_canary_before_it_is_ready_costs_its_share_of_the_time_until_it_is() -> None:
+    """Three pods are there at 10 s, ready from 30 s on: a tenth of 200 a second in the 15 to 17 s between."""
+    result = run("canary")
+    assert set(outcomes(result, "users")) == {"rejected"}
+    assert 0.1 * 200 * 15 - 70 < failed(result, "users").mean() < 0.1 * 200 * 18 + 70
+
+
+def test_canary_that_is_waited_for_costs_nothing() -> None:
+    steps = [
+        {"at": "10s", "scale": "deployment/canary", "replicas": 3},
+        {"at": "40s", "weights": "httproute/web", "backends": {"stable": 90, "canary": 10}},
+        {"at": "60s", "weights": "httproute/web", "backends": {"stable": 0, "canary": 100}},
+        {"at": "90s", "scale": "deployment/stable", "replicas": 0},
+    ]
+    assert failed(run("canary", {"events": steps}), "users").max() == 0

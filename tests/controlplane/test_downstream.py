@@ -235,6 +235,49 @@ def test_a_name_is_as_old_as_the_caches_let_it(cache: str, least: float, most: f
     assert 10 + least < asked < 10 + most
 
 
+@pytest.mark.parametrize(("negative", "until"), [("2s", 17), ("40s", 45)])
+def test_that_there_is_no_address_is_kept_for_its_own_time(negative: str, until: int) -> None:
+    """A cache and its clients keep an address for a second; a Service is empty from 2 s to about 13 s.
+
+    The cache sees that within a second or two, and then looks every `negative`.
+    """
+    run = flows(
+        {"via": "headless", "sources": 20, "rate": "200/s"},
+        spec={"clusterIP": "None"},
+        cluster={"dns": {"ttl": "1s", "cache": "1s", "negative": negative}},
+        events=[
+            {"at": "2s", "scale": "deployment/web", "replicas": 0},
+            {"at": "12s", "scale": "deployment/web", "replicas": 1},
+        ],
+    )
+    nobody = run.requests[run.requests["outcome"] == Outcome.DNS_FAILURE]
+    assert until - 4 < nobody["arrival_ns"].max() / 1e9 < until + 1
+
+
+@pytest.mark.parametrize(("floor", "looks"), [("0s", True), ("30s", False)])
+def test_a_failure_too_soon_after_a_look_up_leads_to_none(floor: str, looks: bool) -> None:
+    """A pod is gone at 10 s: who holds it asks again at once, or 30 s after the first look-up, at 30 s."""
+    run = flows(
+        {
+            "via": "headless",
+            "sources": 50,
+            "rate": "1000/s",
+            "timeout": {"connect": "100ms"},
+            "resolve": "on-failure",
+            "minResolution": floor,
+        },
+        spec={"clusterIP": "None"},
+        events=[{"at": "10s", "kill": "deployment/web"}],
+        workloads={"deployment/web": {"serviceTime": "1ms", "startup": "600s"}},
+    )
+    failed = run.requests[run.requests["outcome"] != Outcome.OK]
+    failed = failed[failed["outcome"] != Outcome.OPEN]
+    seconds = failed["arrival_ns"] / 1e9
+    assert seconds.min() > 9.99
+    assert (seconds.max() < 25) == looks
+    assert looks or 29.9 < seconds.max() < 31
+
+
 TWO_PORTS = [{"name": "http", "port": 80}, {"name": "admin", "port": 81, "targetPort": 80}]
 
 

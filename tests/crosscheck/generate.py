@@ -488,12 +488,56 @@ def _template_of(manifests: list[dict], key: str) -> dict:
     return found if kind == "pod" else found["spec"]["template"]
 
 
+def _routes(dice: random.Random, document: dict) -> None:
+    """In a tenth of the scenarios ingresses split what they get over Services, by weights that may change."""
+    clients = [client for client in document["clients"] if client["to"].startswith("service/")]
+    names = [
+        one["metadata"]["name"]
+        for one in document["manifests"]
+        if one["kind"] == "Service" and one["spec"].get("type") != "ExternalName"
+    ]
+    if dice.random() > 0.1 or not clients:
+        return
+    dice.shuffle(names)
+    refs = [{"name": name, "port": 80, "weight": dice.choice([0, 1, 3])} for name in [*names, "nobody"][:3]]
+    document["manifests"].append(
+        {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "HTTPRoute",
+            "metadata": {"name": "split"},
+            "spec": {"rules": [{"backendRefs": refs}]},
+        }
+    )
+    for client in dice.sample(clients, dice.choice([1, len(clients)])):
+        client.update(to="httproute/split", via="ingress")
+        for key in ("from", "hostNetwork", "sources", "resolve", "pick", "entry"):
+            client.pop(key, None)
+        client["balance"] = dice.choice(["random", "round-robin", "least-request", "two-choices"])
+    for _ in range(dice.choice([0, 1, 2])):
+        weights = {dice.choice(refs)["name"]: dice.choice([0, 2, 5])}
+        at = f"{round(dice.uniform(0.5, 6), 1)}s"
+        document["events"].append({"at": at, "weights": "httproute/split", "backends": weights})
+
+
+def _names(dice: random.Random, document: dict) -> None:
+    """In a fifth of the scenarios look-ups are held back, and caches keep that there is no address."""
+    if dice.random() > 0.2:
+        return
+    for client in document["clients"]:
+        if client.get("resolve") == "on-failure":
+            client["minResolution"] = dice.choice(["500ms", "3s", "30s"])
+    if "dns" in document["cluster"]:
+        document["cluster"]["dns"]["negative"] = dice.choice(["0s", "500ms", "4s"])
+
+
 def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
     document = _scenario(seed)
     _rest(random.Random(f"rest {seed}"), document)
     _reselections(random.Random(f"reselections {seed}"), document)
     _removals(random.Random(f"removals {seed}"), document)
+    _routes(random.Random(f"routes {seed}"), document)
+    _names(random.Random(f"names {seed}"), document)
     _datagrams(random.Random(f"datagrams {seed}"), document)
     return document
 

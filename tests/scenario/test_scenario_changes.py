@@ -439,6 +439,7 @@ def test_every_default_is_a_row_and_every_stage_a_key() -> None:
             assert default_ns(row.key) > 0 or row.key in (
                 "cluster.endpointSlice.batchPeriod",
                 "cluster.dns.cache",
+                "clients.minResolution",
             )
 
 

@@ -46,6 +46,7 @@ FREE_TEXT = {
     ("clients", 2, "name"),
     ("clients", 3, "name"),
     ("clients", 4, "name"),
+    ("clients", 5, "name"),
 }
 REFERENCED = {("cluster", "nodes", 0, "zone"), ("clients", 1, "name")}
 """Text here breaks what refers to it, and that is named instead."""
@@ -55,6 +56,10 @@ ZERO_IS_FINE = {
     ("cluster", "otherServices", "endpoints"),
     ("cluster", "endpointSlice", "batchPeriod"),
     ("cluster", "dns", "cache"),
+    ("cluster", "dns", "negative"),
+    ("clients", 4, "minResolution"),
+    ("events", 8, "backends", "web"),
+    ("events", 18, "wait"),
     ("clients", 2, "retry"),
     ("clients", 2, "keepAlive", "ageJitter"),
     ("clients", 2, "keepAlive", "hears"),
@@ -101,7 +106,7 @@ def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
     is_law = len(path) == 3 and (
         path[1] == "lag" or path[2] in ("startup", "serviceTime", "readinessGate", "time")
     )
-    if is_law or path[:1] == ("manifests",) or (path and path[-1] == "set"):
+    if is_law or path[:1] == ("manifests",) or (path and path[-1] in ("set", "labels")):
         return
     if isinstance(value, dict):
         for key, item in value.items():
@@ -168,7 +173,7 @@ def test_a_faulty_distribution_names_its_field(stage: str, fault: str) -> None:
 
 
 def _records() -> list[Path]:
-    keyed = ("workloads",), ("events", 0, "set")
+    keyed = ("workloads",), ("events", 0, "set"), ("events", 7, "labels"), ("events", 8, "backends")
     return [
         (),
         *(p for p in PLACES if p not in keyed and isinstance(_at(COMPLETE, p), dict) and not _is_law(p)),

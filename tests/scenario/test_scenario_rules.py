@@ -48,7 +48,8 @@ def test_the_complete_document_resolves_to_records() -> None:
     web = scenario.behaviour(WEB, "web")
     assert (web.on_sigterm, web.lame_duck_ns, web.pre_stop_ns) == ("lameDuck", 5 * SECOND, 4 * SECOND)
     assert (web.queue, web.queue_full, web.concurrency, web.age_ns) == (128, "drop", 8, 3600 * SECOND)
-    pinned, vip, front, dns, outside = scenario.clients
+    pinned, vip, front, dns, grpc, outside = scenario.clients
+    assert (grpc.resolve, grpc.min_resolution_ns) == ("on-failure", 30 * SECOND)
     assert front.retry is not None
     assert (front.retry.times, front.retry.outcomes, front.retry.backoff_ns) == (
         2,
@@ -68,7 +69,15 @@ def test_the_complete_document_resolves_to_records() -> None:
     of_nodes = [(71, "cordon"), (72, "uncordon"), (73, "drain"), (74, "stopProxy"), (75, "startProxy")]
     of_nodes += [(76, "fail"), (77, "recover"), (78, "partition"), (79, "upgrade")]
     of_nodes += [(79, "removeNode"), (80, "pauseController")]
-    assert kinds == [*expected, (50, "kill"), (60, "unready"), (70, "rate"), (70, "selector"), *of_nodes]
+    assert kinds == [
+        *expected,
+        (50, "kill"),
+        (60, "unready"),
+        (70, "rate"),
+        (70, "selector"),
+        (70, "weights"),
+        *of_nodes,
+    ]
 
 
 def test_what_is_left_out_has_its_default() -> None:

@@ -72,6 +72,11 @@ spec:
   selector: {app: web}
   ports: [{name: dns, port: 53, targetPort: 53, protocol: UDP}, {name: tcp, port: 80, targetPort: http}]
 ---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata: {name: split}
+spec: {rules: [{backendRefs: [{name: web, port: 80, weight: 9}, {name: web-headless, port: 80}]}]}
+---
 apiVersion: v1
 kind: Pod
 metadata: {name: solo, labels: {app: solo}}
@@ -124,7 +129,7 @@ COMPLETE: dict[str, Any] = {
             "unhealthyAfter": 2,
             "healthyAfter": 3,
         },
-        "dns": {"ttl": "10s", "cache": "5s"},
+        "dns": {"ttl": "10s", "cache": "5s", "negative": "2s"},
         "conntrack": {"udp": "20s", "udpStream": "60s", "cleanup": False},
         "endpointSlice": {"maxEndpoints": 50, "batchPeriod": "100ms"},
         "lag": {
@@ -223,6 +228,14 @@ COMPLETE: dict[str, Any] = {
             "timeout": "5s",
         },
         {
+            "name": "grpc",
+            "to": "svc/web-headless",
+            "via": "headless",
+            "rate": 100,
+            "resolve": "on-failure",
+            "minResolution": "30s",
+        },
+        {
             "name": "outside",
             "to": "svc/names",
             "port": "tcp",
@@ -240,6 +253,7 @@ COMPLETE: dict[str, Any] = {
         {"at": "60s", "unready": "deployment/web", "count": 2, "for": "5s"},
         {"at": "70s", "rate": "vip", "value": "300/s"},
         {"at": "70.5s", "selector": "service/web", "labels": {"app": "solo", "track": None}},
+        {"at": "70.7s", "weights": "httproute/split", "backends": {"web": 5}},
         {"at": "71s", "cordon": "n1"},
         {"at": "72s", "uncordon": "n1"},
         {"at": "73s", "drain": "n1"},
@@ -249,7 +263,7 @@ COMPLETE: dict[str, Any] = {
         {"at": "77s", "recover": "n1"},
         {"at": "78s", "partition": "n1", "for": "9s"},
         {"at": "79s", "upgrade": "zone:a", "count": 2, "for": "30s"},
-        {"at": "79.5s", "removeNode": "n2", "wait": "40s"},
+        {"at": "79.5s", "removeNode": "n1", "wait": "40s"},
         {"at": "80s", "pauseController": "endpointslice", "for": "5s"},
     ],
 }

@@ -179,7 +179,7 @@ class Client:
             if not self.plan.retries:
                 r.outcome, r.cause, r.end_ns = ended.outcome, ended.cause, end_ns
             yield self._at(end_ns, Rank.COMPLETION, r)
-            if looks_again and self._held(r) == held:
+            if looks_again and self._held(r) == held and r.source.may_look_again():
                 r.source.resolve()
             if r.connection is not None:
                 r.source.connections.booked(r.connection, ended.outcome, end_ns)
@@ -434,7 +434,7 @@ class Client:
         cause: where it is not R7's (R26).
         """
         if cause is None:
-            listening = self.servers.any_listening(self.plan.view)
+            listening = self.servers.any_listening(r.source.view)
             cause = Cause.NOT_YET_PROGRAMMED if listening else Cause.NO_ENDPOINT
         match on_empty:
             case OnEmpty.NO_ADDRESS:

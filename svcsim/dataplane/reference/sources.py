@@ -62,14 +62,20 @@ class Source:
         self._first = 0
         self._uses = 0
         self._resolutions = 0
+        self._looked_ns = 0
 
     def resolve(self) -> None:
         """Look the address up: resolution m of this source, m = 0, 1, ... (R12)."""
         self.held_version, servers = self.beliefs.look(self.plan.resolver, self.plan.view)
         u = u32_at(int(self.plan.resolve_key), self.number, self._resolutions)
         self._resolutions += 1
+        self._looked_ns = self.env.now_ns
         self._first, self._uses = pick(u, len(servers)), 0
         self.held = servers[self._first] if servers else NO_SERVER
+
+    def may_look_again(self) -> bool:
+        """Whether a failure now leads to a look-up (R34)."""
+        return self.env.now_ns >= self._looked_ns + self.plan.resolve_floor_ns
 
     def rotate(self, servers: tuple[int, ...]) -> int:
         """The next server of the held list (R6)."""

@@ -829,5 +829,8 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         clean_place=column([clean_place.get(key, -1) for key in clean_keys], np.int32),
         clean_row=column([clean_place.get(int(key), -1) for key in pairs], np.int32),
         clean_before=column([-1] * len(clean_place)),
+        view_of=np.concatenate([c.views for c in plans] or [np.empty(0, dtype=np.int32)]).astype(np.int32),
+        floor=column([c.resolve_floor_ns for c in plans]),
+        looked=np.zeros(total, dtype=np.int64),
     )
     return clients, pairs

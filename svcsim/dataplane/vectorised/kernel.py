@@ -933,7 +933,7 @@ def _syn(
                 cl.uses[flat] += 1
             if row[W_SERVER] < 0:
                 outcome = _DNS_FAILURE
-                cause = _empty_cause(sv, cl.view_id[client])
+                cause = _empty_cause(sv, cl.view_of[flat])
                 row[W_SYNS] -= 1
             else:
                 row[W_STICKY] = 1
@@ -975,7 +975,7 @@ def _syn(
                 elif version == DROPPED:
                     row[W_CAUSE] = _C_DROP
                 else:
-                    cause = _empty_cause(sv, cl.view_id[client]) if n == 0 else _C_STALE
+                    cause = _empty_cause(sv, cl.view_of[flat]) if n == 0 else _C_STALE
                     row[W_CAUSE] = cause
                     if cl.on_empty[client] == _E_REJECT:
                         if cl.icmp_limited[client] == 0 or _icmp_sent(cl, flat, t):
@@ -1026,11 +1026,12 @@ def _syn(
 
 
 @compiled
-def _look_again(cl: Any, rows: Any, client: Any, source: Any, held: Any) -> None:
-    """R12, ON_FAILURE: a source that still holds what a failed attempt used resolves anew."""
+def _look_again(cl: Any, rows: Any, client: Any, source: Any, held: Any, t: Any) -> None:
+    """R12, R34: an ON_FAILURE source that still holds what a failed attempt used resolves anew."""
     flat = cl.source_at[client] + source
     holds = cl.target[flat] if cl.reach[client] == _R_PINNED else cl.held[flat]
-    if holds == held:
+    if holds == held and t >= cl.looked[flat] + cl.floor[client]:
+        cl.looked[flat] = t
         cl.resolves[flat] += 1
         _pick_pinned(cl, rows, client, source, cl.resolves[flat], rows.current[cl.resolver_pair[client]])
 
@@ -1062,7 +1063,7 @@ def _book(
         and cl.resolve[client] == _ON_FAILURE
         and cl.reach[client] >= _R_PINNED
     ):
-        _look_again(cl, rows, client, row[W_SOURCE], row[W_HELD])
+        _look_again(cl, rows, client, row[W_SOURCE], row[W_HELD], t)
     if row[W_CONNECTION] >= 0:
         _connection_booked(sc, sv, cl, kept, client, flat, row[W_CONNECTION], outcome, t)
         row[W_CONNECTION] = -1
@@ -1470,7 +1471,7 @@ def _heap_event(
     b = ev.what[0, 2]
     _pop(sc, ev)
     if kind == _K_RESOLVE:
-        _look_again(cl, rows, client, a, b)
+        _look_again(cl, rows, client, a, b, t)
     elif kind == _K_BOOK:
         _book(sc, sv, cl, rt, kept, rows, ev, work, out, a, t)
     elif kind == K_UNHEARD:

@@ -115,6 +115,8 @@ class Clients(NamedTuple):
     R27: socket, cleaning int8, udp, udp_stream int64 per client; flow int64 (sources, columns): the entry of a
     source's socket; clean_place int32 per source: its row in Routers.cleaned, or -1; clean_row int32 per place
     in `current`: the row that its beliefs turn, or -1; clean_before int64 per row.
+    view_of int32 per source: the view that R7 asks about. R34: floor int64 per client, looked int64 per
+    source.
     """
 
     view_id: Array
@@ -188,6 +190,9 @@ class Clients(NamedTuple):
     clean_place: Array
     clean_row: Array
     clean_before: Array
+    view_of: Array
+    floor: Array
+    looked: Array
 
 
 class Virtuals(NamedTuple):

@@ -19,6 +19,9 @@ __all__ = ["Ownership", "own", "recorded_pod"]
 HASH_LABEL = "pod-template-hash"
 
 
+_NOT_OF_PODS = ("HTTPRoute", "HorizontalPodAutoscaler", "Namespace", "PodDisruptionBudget", "Service")
+
+
 @dataclass(slots=True)
 class Ownership:
     """What stands alone, with the owner it names but the input lacks, and each workload's pods."""
@@ -153,7 +156,7 @@ def own(objects: Mapping[ObjectKey, RawObject], notes: Notes) -> Ownership:
     result = Ownership()
     orphans: dict[tuple[ObjectKey, str], int] = defaultdict(int)
     for key, raw in objects.items():
-        if key.kind in ("HorizontalPodAutoscaler", "Namespace", "PodDisruptionBudget", "Service"):
+        if key.kind in _NOT_OF_PODS:
             continue
         root, named = owners.root(raw)
         if key.kind != "Pod":

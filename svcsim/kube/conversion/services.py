@@ -205,6 +205,7 @@ def service(raw: RawObject, notes: Notes) -> Service:
         topology_mode=next((annotations[name] for name in _TOPOLOGY if annotations.get(name)), None),
         ip_families=tuple(spec.ipFamilies or ("IPv4",)),
         annotations=annotations,
+        allocates_node_ports=kind != "LoadBalancer" or spec.allocateLoadBalancerNodePorts is not False,
     )
 
 
@@ -259,7 +260,7 @@ def _node_ports(pairs: list[tuple[Service, Place]]) -> list[Service]:
     for index, (one, place) in sorted(enumerate(pairs), key=lambda item: str(item[1][0].key)):
         made = one
         try:
-            if one.type in ("NodePort", "LoadBalancer"):
+            if one.type in ("NodePort", "LoadBalancer") and one.allocates_node_ports:
                 ports = [
                     replace(p, node_port=given(p.node_port, None) or table.give(f"{one.key}:{p}", p.protocol))
                     for p in one.ports

@@ -133,14 +133,15 @@ def expected_failures(
     overload or slow service; and it counts a request that a later SYN saves within its connect time-out (a
     silent server that begins to listen, an ICMP-limited empty list that fills), and one still open at the
     run's end. Re-resolution on failure, attempts, affinity and choices other than R5's depend on the dice of
-    single requests: NaN.
+    single requests, and weights of a route (R33) on when each proxy heard of them: NaN.
     """
     lost = [] if server_node is None else list(away)
     accepting = _Accepting(truth, lost, server_node)
     found = np.empty(len(plan.clients))
     for k, client in enumerate(plan.clients):
         rates = Rates(scenario, k)
-        if client.booked or client.affinity_ns >= 0 or client.scheduler != Scheduler.NONE:
+        chosen = client.affinity_ns >= 0 or client.scheduler != Scheduler.NONE or client.backends > 1
+        if client.booked or chosen:
             found[k] = np.nan
         elif client.reach == Reach.NONE:
             found[k] = rates.total

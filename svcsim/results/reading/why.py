@@ -107,8 +107,10 @@ def reasons(
         asked = np.where(own["cause"] == int(Cause.IN_FLIGHT_CUT), own["end_ns"], last)
         state[rows][has], true_ns[rows][has] = truth.at(server[has], asked[has])
         if not has.all() and client.reach != Reach.NONE:
-            since = _Population(truth, views_of_server, client.view)
-            state[rows][~has], true_ns[rows][~has] = since.at(last[~has])
+            for view in np.unique(client.views).tolist():
+                its = ~has & (client.views[own["source"]] == view)
+                since = _Population(truth, views_of_server, view)
+                state[rows][its], true_ns[rows][its] = since.at(last[its])
         if client.reach == Reach.BELIEF:
             observer = own["observer"].astype(np.int64)
             stale = np.isin(own["cause"], _STALE) & has

@@ -26,10 +26,12 @@ from svcsim.scenario.events import (
     Scale,
     Unready,
     Upgrade,
+    Weights,
 )
 from svcsim.scenario.model import (
     Client,
     Cluster,
+    Dns,
     KeepAlive,
     KubeProxy,
     LoadBalancer,
@@ -123,6 +125,13 @@ def _load_balancer_document(balancer: LoadBalancer) -> dict[str, Any]:
     return found
 
 
+def _dns_document(dns: Dns) -> dict[str, Any]:
+    found = {"ttl": format_duration(dns.ttl_ns), "cache": format_duration(dns.cache_ns)}
+    if dns.negative_ns is not None:
+        found["negative"] = format_duration(dns.negative_ns)
+    return found
+
+
 def cluster_document(cluster: Cluster) -> dict[str, Any]:
     """Return a cluster as `cluster` has it, without its lag."""
     found = {
@@ -145,10 +154,7 @@ def cluster_document(cluster: Cluster) -> dict[str, Any]:
     if cluster.load_balancer != usual.load_balancer:
         found["loadBalancer"] = _load_balancer_document(cluster.load_balancer)
     if cluster.dns != usual.dns:
-        found["dns"] = {
-            "ttl": format_duration(cluster.dns.ttl_ns),
-            "cache": format_duration(cluster.dns.cache_ns),
-        }
+        found["dns"] = _dns_document(cluster.dns)
     if cluster.conntrack != usual.conntrack:
         found["conntrack"] = {
             "udp": format_duration(cluster.conntrack.udp_ns),
@@ -249,6 +255,8 @@ def client_document(client: Client) -> dict[str, Any]:
         found["resolve"] = {"every": format_duration(client.resolve_every_ns or 0)}
     elif client.resolve is not None:
         found["resolve"] = client.resolve
+    if client.min_resolution_ns:
+        found["minResolution"] = format_duration(client.min_resolution_ns)
     if client.pick is not None:
         found["pick"] = client.pick
     if client.entry is not None:
@@ -293,6 +301,8 @@ def event_document(event: Event) -> dict[str, Any]:
         return found
     if isinstance(event, Reselect):
         return found | {"selector": _key(event.target), "labels": dict(event.labels)}
+    if isinstance(event, Weights):
+        return found | {"weights": _key(event.target), "backends": dict(event.backends)}
     if isinstance(event, Upgrade):
         return found | {
             "upgrade": event.scope,

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from svcsim.kube.routes import MAX_WEIGHT
 from svcsim.scenario.model import MAX_NODES, MAX_SOURCES, MAY_BE_RETRIED, PRESETS, VIAS
 
 __all__ = [
@@ -187,6 +188,7 @@ class DnsFile(_File, kw_only=True, frozen=True):
 
     ttl: Duration | UnsetType = UNSET
     cache: Duration | UnsetType = UNSET
+    negative: Duration | UnsetType = UNSET
 
 
 class ClusterFile(
@@ -354,7 +356,12 @@ class ClientFile(
     _File,
     kw_only=True,
     frozen=True,
-    rename={"origin": "from", "host_network": "hostNetwork", "keep_alive": "keepAlive"},
+    rename={
+        "origin": "from",
+        "host_network": "hostNetwork",
+        "keep_alive": "keepAlive",
+        "min_resolution": "minResolution",
+    },
 ):
     """Who connects, to what, by which way."""
 
@@ -366,6 +373,7 @@ class ClientFile(
         Annotated[int, Meta(ge=1, le=65535)] | Annotated[str, Meta(min_length=1, max_length=63)] | UnsetType
     ) = UNSET
     resolve: Literal["once", "on-failure", "watch"] | ResolveFile | UnsetType = UNSET
+    min_resolution: Duration | UnsetType = UNSET
     arrivals: Literal["poisson", "constant"] | UnsetType = UNSET
     timeout: Duration | TimeoutFile | UnsetType = UNSET
     origin: Annotated[str, _meta("nodes, outside, node:NAME or zone:NAME", minLength=1)] | UnsetType = UNSET
@@ -419,6 +427,8 @@ class EventFile(
     rate: Name | UnsetType = UNSET
     selector: Key | UnsetType = UNSET
     labels: dict[str, Any] | UnsetType = UNSET
+    weights: Key | UnsetType = UNSET
+    backends: dict[str, Annotated[int, Meta(ge=0, le=MAX_WEIGHT)]] | UnsetType = UNSET
     set: dict[str, Any] | UnsetType = UNSET
     replicas: Annotated[int, Meta(ge=0, le=150_000)] | UnsetType = UNSET
     count: Count | UnsetType = UNSET

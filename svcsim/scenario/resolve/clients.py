@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import UNSET
 
 from svcsim.clock import parse_share
-from svcsim.scenario.defaults import default
+from svcsim.scenario.defaults import default, default_ns
 from svcsim.scenario.files.layer import ChannelFile, ClientFile, KeepAliveFile, ResolveFile, TimeoutFile
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.model import (
@@ -130,7 +130,13 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         entry = _place(entry, cluster, where / "entry", ("any", "own"))
     return Client(
         name=file.name,
-        to=lookup.one(file.to, where / "to", services=True, owners=via in OF_OWNERS),
+        to=lookup.one(
+            file.to,
+            where / "to",
+            services=True,
+            owners=via in OF_OWNERS,
+            routes=via == "ingress" and bool(lookup.routes),
+        ),
         via=via,
         rate_per_s=rate_per_s(file.rate, where / "rate"),
         port=None if file.port is UNSET else file.port,
@@ -150,6 +156,7 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         sockets=sockets,
         eject=_eject(file, via, resolve, where / "eject"),
         keep_alive=_keep_alive(file, via, where),
+        min_resolution_ns=_min_resolution(file, resolve, where / "minResolution"),
     )
 
 
@@ -180,6 +187,14 @@ def _sockets(file: ClientFile, via: Via, resolve: Resolve | None, where: Where) 
             file.timeout.connect, "has no meaning with protocol: udp; accepted: timeout.request"
         )
     return default("clients.sockets") if file.sockets is UNSET else file.sockets
+
+
+def _min_resolution(file: ClientFile, resolve: Resolve | None, where: Where) -> int:
+    if file.min_resolution is UNSET:
+        return default_ns("clients.minResolution")
+    if resolve != "on-failure":
+        raise where.error(file.min_resolution, "has no meaning without resolve: on-failure")
+    return span_ns(file.min_resolution, where)
 
 
 def _keep_alive(file: ClientFile, via: Via, where: Where) -> KeepAlive | None:

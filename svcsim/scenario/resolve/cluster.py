@@ -208,6 +208,7 @@ def _dns(file: DnsFile | UnsetType, where: Where) -> Dns:
     return Dns(
         ttl_ns=usual.ttl_ns if file.ttl is UNSET else positive_ns(file.ttl, where / "ttl"),
         cache_ns=usual.cache_ns if file.cache is UNSET else span_ns(file.cache, where / "cache"),
+        negative_ns=None if file.negative is UNSET else span_ns(file.negative, where / "negative"),
     )
 
 

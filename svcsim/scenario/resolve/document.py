@@ -14,7 +14,7 @@ from svcsim.scenario.files.place import Source, Where
 from svcsim.scenario.files.typed import typed
 from svcsim.scenario.resolve.clients import resolve_clients
 from svcsim.scenario.resolve.cluster import resolve_cluster, resolve_lag
-from svcsim.scenario.resolve.events import resolve_events
+from svcsim.scenario.resolve.events import brought_containers, resolve_events
 from svcsim.scenario.resolve.inputs import Inputs
 from svcsim.scenario.resolve.lookup import Lookup
 from svcsim.scenario.resolve.values import positive_ns
@@ -58,10 +58,21 @@ def resolve(
     odd = list(warnings)
     duration_ns = positive_ns(file.duration, where / "duration")
     cluster = resolve_cluster(file.cluster, base=base, where=where / "cluster", warnings=odd)
-    behaviours = resolve_workloads(
-        {} if file.workloads is UNSET else file.workloads, lookup=lookup, where=where / "workloads"
-    )
     clients = resolve_clients(file.clients, cluster=cluster, lookup=lookup, where=where / "clients")
+    events = resolve_events(
+        () if file.events is UNSET else file.events,
+        duration_ns=duration_ns,
+        clients=[client.name for client in clients],
+        lookup=lookup,
+        inputs=inputs,
+        where=where / "events",
+    )
+    behaviours = resolve_workloads(
+        {} if file.workloads is UNSET else file.workloads,
+        lookup=lookup,
+        brought=brought_containers(events),
+        where=where / "workloads",
+    )
     return Scenario(
         name="scenario" if file.name is UNSET else file.name,
         manifests=manifests,
@@ -70,14 +81,7 @@ def resolve(
         workloads=behaviours.workloads,
         containers=behaviours.containers,
         clients=clients,
-        events=resolve_events(
-            () if file.events is UNSET else file.events,
-            duration_ns=duration_ns,
-            clients=[client.name for client in clients],
-            lookup=lookup,
-            inputs=inputs,
-            where=where / "events",
-        ),
+        events=events,
         lag=resolve_lag(UNSET if file.cluster is UNSET else file.cluster.lag, where / "cluster" / "lag"),
         warnings=tuple(odd),
         written=Written(document=document, inputs=inputs, source=source, base=base, warnings=warnings),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from svcsim.scenario.events import (
     Scale,
     Unready,
     Upgrade,
+    Weights,
 )
 from svcsim.scenario.files.layer import EventFile
 from svcsim.scenario.files.place import Where
@@ -42,7 +43,7 @@ from svcsim.scenario.resolve.lookup import Lookup
 from svcsim.scenario.resolve.shorthand import template_field
 from svcsim.scenario.resolve.values import positive_ns, rate_per_s, span_ns
 
-__all__ = ["resolve_events"]
+__all__ = ["brought_containers", "resolve_events"]
 
 MAX_EVENTS: Final = 100_000
 COMPANIONS: Final[Mapping[str, tuple[str, ...]]] = FrozenMap(
@@ -55,6 +56,7 @@ COMPANIONS: Final[Mapping[str, tuple[str, ...]]] = FrozenMap(
         "unready": ("count", "for"),
         "rate": ("value",),
         "selector": ("labels",),
+        "weights": ("backends",),
         **dict.fromkeys(NODE_EVENTS, ()),
         "partition": ("for",),
         "removeNode": ("wait",),
@@ -70,6 +72,7 @@ REQUIRED: Final = frozenset(
         ("unready", "for"),
         ("rate", "value"),
         ("selector", "labels"),
+        ("weights", "backends"),
         ("upgrade", "for"),
         ("pauseController", "for"),
     }
@@ -131,6 +134,11 @@ class _Reader:
             service = self.lookup.one(written[kind], where / kind, services=True, owners=False)
             labels = FrozenMap(_labels(written["labels"], where / "labels"))
             return Reselect(at_ns=at_ns, position=position, target=service, labels=labels)
+        if kind == "weights":
+            route = self.lookup.one(written[kind], where / kind, owners=False, routes=True)
+            return Weights(
+                at_ns=at_ns, position=position, target=route, backends=FrozenMap(written["backends"])
+            )
         target = self.lookup.one(written[kind], where / kind)
         if kind == "rollout":
             changes = FrozenMap(_flat(written.get("set", {})))
@@ -220,6 +228,16 @@ def _template(document: Mapping[str, Any], where: Where) -> PodTemplate:
     return found.workloads[0].template
 
 
+def brought_containers(events: Iterable[Event]) -> Mapping[ObjectKey, frozenset[str]]:
+    """The names of the containers that rollouts give each workload, whether they are new or not."""
+    found: dict[ObjectKey, frozenset[str]] = {}
+    for event in events:
+        if isinstance(event, Rollout) and event.template is not None:
+            names = frozenset(one.name for one in event.template.containers)
+            found[event.target] = found.get(event.target, frozenset()) | names
+    return found
+
+
 def _selectors(events: list[Event], lookup: Lookup) -> list[Event]:
     """Give every event of a Service's selector the whole selector that it leads to."""
     latest: dict[ObjectKey, dict[str, str]] = {}
@@ -233,6 +251,22 @@ def _selectors(events: list[Event], lookup: Lookup) -> list[Event]:
         for name in [name for name, value in event.labels.items() if value is None]:
             own.pop(name, None)
         done.append(replace(event, selector=FrozenMap(own)))
+    return done
+
+
+def _weights(events: list[Event], lookup: Lookup) -> list[Event]:
+    """Give every event of a route's weights those of the whole rule."""
+    latest: dict[ObjectKey, dict[str, int]] = {}
+    done: list[Event] = []
+    for event in events:
+        if not isinstance(event, Weights):
+            done.append(event)
+            continue
+        rules = lookup.routes[event.target].rules
+        backends = rules[0] if rules else ()
+        own = latest.setdefault(event.target, {one.target.name: one.weight for one in backends})
+        own |= event.backends
+        done.append(replace(event, weights=tuple(own[one.target.name] for one in backends)))
     return done
 
 
@@ -253,4 +287,4 @@ def resolve_events(
         first = reader.read(file, position, here)
         events += reader.repeated(first, file, here, MAX_EVENTS - len(events))
     events.sort(key=lambda event: (event.at_ns, event.position))
-    return tuple(_selectors(_templates(events, inputs, where), lookup))
+    return tuple(_weights(_selectors(_templates(events, inputs, where), lookup), lookup))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from svcsim.kube.keys import ObjectKey, parse_target
 from svcsim.kube.manifests import ManifestSet
 from svcsim.kube.objects import BarePod, Service, Workload
+from svcsim.kube.routes import Route
 from svcsim.scenario.files.place import Where
 
 __all__ = ["Lookup"]
@@ -21,6 +22,7 @@ class Lookup:
 
     def __init__(self, manifests: ManifestSet) -> None:
         self.services: dict[ObjectKey, Service] = {one.key: one for one in manifests.services}
+        self.routes: dict[ObjectKey, Route] = {one.key: one for one in manifests.routes}
         self.owners: dict[ObjectKey, Workload | BarePod] = {one.key: one for one in manifests.workloads}
         self.owners |= {one.key: one for one in manifests.pods}
         self.owner_of: dict[ObjectKey, ObjectKey] = {
@@ -29,7 +31,7 @@ class Lookup:
             for pod in one.pods
         }
         self._by_name: dict[tuple[str, str], list[ObjectKey]] = {}
-        for key in (*self.services, *self.owners, *self.owner_of):
+        for key in (*self.services, *self.routes, *self.owners, *self.owner_of):
             self._by_name.setdefault((key.kind, key.name), []).append(key)
 
     def matching(self, text: str, where: Where) -> tuple[list[ObjectKey], str | None, bool]:
@@ -37,11 +39,13 @@ class Lookup:
         key, container = where.read(lambda: parse_target(text, namespace=_ONE))
         other, _ = parse_target(text, namespace=_OTHER)
         if key == other:
-            known = key in self.services or key in self.owners or key in self.owner_of
+            known = any(key in some for some in (self.services, self.routes, self.owners, self.owner_of))
             return ([key] if known else []), container, True
         return self._by_name.get((key.kind, key.name), []), container, False
 
-    def one(self, text: str, where: Where, *, services: bool = False, owners: bool = True) -> ObjectKey:
+    def one(
+        self, text: str, where: Where, *, services: bool = False, owners: bool = True, routes: bool = False
+    ) -> ObjectKey:
         """Return the one object that a text names.
 
         Args:
@@ -49,9 +53,10 @@ class Lookup:
             where: the field it stands in.
             services: Services are accepted.
             owners: workloads and bare pods are accepted.
+            routes: HTTPRoutes are accepted.
         """
         if "/" not in text:
-            known = self.names(services=services, owners=owners)
+            known = self.names(services=services, owners=owners, routes=routes)
             meant = [name for name in known if name.endswith(f"/{text}")]
             hint = f"; did you mean {meant[0]}?" if meant else ""
             raise where.error(text, f"must be KIND/NAME or NAMESPACE/KIND/NAME{hint}")
@@ -63,22 +68,34 @@ class Lookup:
         if len(keys) > 1:
             raise where.error(text, f"is in several namespaces; write one of: {', '.join(map(str, keys))}")
         if not keys:
-            raise self.missing(text, where, services=services, owners=owners)
+            raise self.missing(text, where, services=services, owners=owners, routes=routes)
         key = keys[0]
         if key in self.owner_of:
             owner = self.owner_of[key]
             raise where.error(text, f"is a pod of {owner}, which replaces it; name {owner} instead")
-        if not (services and key in self.services) and not (owners and key in self.owners):
-            raise self.missing(text, where, services=services, owners=owners)
+        accepted = ((services, self.services), (owners, self.owners), (routes, self.routes))
+        if not any(asked and key in some for asked, some in accepted):
+            raise self.missing(text, where, services=services, owners=owners, routes=routes)
         return key
 
-    def names(self, *, services: bool = False, owners: bool = True) -> list[str]:
+    def names(self, *, services: bool = False, owners: bool = True, routes: bool = False) -> list[str]:
         """Return the names of what there is."""
-        return [*map(str, self.services if services else ()), *map(str, self.owners if owners else ())]
+        asked = ((services, self.services), (routes, self.routes), (owners, self.owners))
+        return [str(key) for on, some in asked if on for key in some]
 
-    def missing(self, text: str, where: Where, *, services: bool, owners: bool = True) -> Exception:
+    def missing(
+        self, text: str, where: Where, *, services: bool, owners: bool = True, routes: bool = False
+    ) -> Exception:
         """Return the error that a text names nothing of the accepted kinds."""
         what = " or ".join(
-            word for word, on in (("Service", services), ("workload", owners), ("bare pod", owners)) if on
+            word
+            for word, on in (
+                ("Service", services),
+                ("HTTPRoute", routes),
+                ("workload", owners),
+                ("bare pod", owners),
+            )
+            if on
         )
-        return where.unknown(text, f"{what} of the manifests", self.names(services=services, owners=owners))
+        known = self.names(services=services, owners=owners, routes=routes)
+        return where.unknown(text, f"{what} of the manifests", known)

@@ -19,6 +19,8 @@ from svcsim.scenario.resolve.values import cores, law, positive_ns, span_ns
 
 __all__ = ["Behaviours", "resolve_workloads"]
 
+Brought = Mapping[ObjectKey, frozenset[str]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviours:
@@ -94,7 +96,7 @@ def _warm_up(file: WarmUpFile, where: Where) -> WarmUp:
     return found if file.shape is UNSET else replace(found, shape=file.shape)
 
 
-def _entry(text: str, file: WorkloadFile, where: Where, lookup: Lookup) -> _Entry:
+def _entry(text: str, file: WorkloadFile, where: Where, lookup: Lookup, brought: Brought) -> _Entry:
     keys, container, qualified = lookup.matching(text, where)
     owned = next((key for key in keys if key in lookup.owner_of), None)
     if owned is not None:
@@ -107,13 +109,19 @@ def _entry(text: str, file: WorkloadFile, where: Where, lookup: Lookup) -> _Entr
             f"there are: {one_of(known)}{did_you_mean(text, known)}"
         )
     if container is not None:
-        names = {one.name for key in keys for one in lookup.owners[key].template.containers}
+        names = {name for key in keys for name in _containers(key, lookup, brought)}
         if container not in names:
             raise where.problem(
                 f"{where}: {keys[0]} has no container {container}; "
                 f"there are: {one_of(sorted(names))}{did_you_mean(container, names)}"
             )
     return _Entry(tuple(keys), container, qualified, _changes(file, where), where)
+
+
+def _containers(key: ObjectKey, lookup: Lookup, brought: Brought) -> frozenset[str]:
+    """The names of a workload's containers, those included that a rollout brings."""
+    declared = frozenset(one.name for one in lookup.owners[key].template.containers)
+    return declared | brought.get(key, frozenset())
 
 
 def _check_hook(entry: _Entry, lookup: Lookup) -> None:
@@ -136,12 +144,17 @@ def _check_hook(entry: _Entry, lookup: Lookup) -> None:
     )
 
 
-def resolve_workloads(files: Mapping[str, WorkloadFile], *, lookup: Lookup, where: Where) -> Behaviours:
-    """Return every behaviour that differs from the default; the most specific entry wins field by field."""
+def resolve_workloads(
+    files: Mapping[str, WorkloadFile], *, lookup: Lookup, brought: Brought, where: Where
+) -> Behaviours:
+    """Return every behaviour that differs from the default; the most specific entry wins field by field.
+
+    brought: names of containers that rollouts give each workload.
+    """
     entries: list[_Entry] = []
     seen: dict[tuple[tuple[ObjectKey, ...], str | None, bool], str] = {}
     for text, file in files.items():
-        entry = _entry(text, file, where / text, lookup)
+        entry = _entry(text, file, where / text, lookup, brought)
         _check_hook(entry, lookup)
         same = (entry.keys, entry.container, entry.qualified)
         if same in seen:
@@ -158,7 +171,7 @@ def resolve_workloads(files: Mapping[str, WorkloadFile], *, lookup: Lookup, wher
             usual = workloads.get(key, WorkloadBehaviour())
             if entry.container is None:
                 workloads[key] = replace(usual, **entry.changes)
-            elif any(one.name == entry.container for one in lookup.owners[key].template.containers):
+            elif entry.container in _containers(key, lookup, brought):
                 of = (key, entry.container)
                 containers[of] = replace(containers.get(of, usual), **entry.changes)
     return Behaviours(workloads=FrozenMap(workloads), containers=FrozenMap(containers))
