@@ -89,7 +89,8 @@ class View:
     """A list of servers under one rule.
 
     kind: `proxy` (kube-proxy's choice of endpoints), `local` (its choice under a traffic policy Local),
-    `serving` (every serving endpoint, whose UDP entries kube-proxy leaves alone), `ready` (ready addresses of a Service), `pods` (ready pods of a workload or a bare pod, without slices),
+    `serving` (every serving endpoint: kube-proxy leaves their UDP entries alone),
+    `ready` (ready addresses of a Service), `pods` (ready pods of a workload or a bare pod, without slices),
     `self` (pods that are alive, for loopback); of load balancers, `targets` (nodes, or pods, that they send
     to) and `health` (whether a node's healthCheckNodePort answers 200: no list, but whether there is one).
     """

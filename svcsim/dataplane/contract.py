@@ -190,29 +190,30 @@ R25. *Kept connections.* With `keeps` FRESH every attempt opens a connection (R6
 
 **Datagrams**
 
-R27. *UDP*. With `socket` ONE or EACH an attempt is one datagram and its answer: no SYN is sent again, there is
-    no connect deadline, and silence lasts to the request deadline: REQUEST_TIMEOUT with the cause of the
-    silence, without one it stays OPEN. Every attempt is booked (R22). syns = 1 for a datagram sent.
+R27. *UDP*. With `socket` ONE or EACH an attempt is one datagram and its answer: no SYN is sent again, there
+    is no connect deadline, and silence lasts to the request deadline: REQUEST_TIMEOUT with the cause of the
+    silence, without one it stays OPEN. Every attempt is booked (R22). syns = 1 for a datagram sent. A UDP
+    client keeps no connections and has no `targets`.
     (a) *Entries.* A BELIEF datagram is routed by R20, then by the entry of its 5-tuple in the connection
         table of its entry's or its source's node, and only without one by R5 to R7, R21 and R23; a server
         chosen so is a new entry. With ONE all datagrams of a source have one 5-tuple, with EACH every attempt
         has its own. What R7 rejects or R21 drops leaves no entry: the filter is passed before an entry is
         kept. `observer` and `version` are those of the list held then, consulted or not.
-    (b) *Life of an entry.* A datagram at t that has an entry, and an answer that comes at t, make it last until
-        t + udp_stream_ns if it was answered before and is older than UDP_STREAM_AFTER_NS at t, else until
-        t + udp_ns; at that instant it is gone. It is gone, too, when its node lost its power since (R18c), or
-        at a belief row of its observer (the entry's, else the source's) for the view `serving` at x > its
-        beginning, by `cleaning`: NONE never; REMOVED (Kubernetes <= 1.31) if its server was listed before x
-        and is not now, or nothing was listed before and something is now; SERVING (since 1.32) if something
-        is listed and its server is not. Of several rows of one instant the last counts.
-    (c) *At the server*: LISTENING: R13, and a full queue that rejects answers. CLOSED, STARTING and FOREIGN: R10.
-        VANISHED and UNBORN: silence, and no clock of R10: a UDP socket does not hear of an unreachable host.
-        For an address that is no more the cause is STALE_CONNTRACK if an entry led there and the list held
-        then does not have the server, else R10's.
+    (b) *Life of an entry.* A datagram at t that has an entry, and an answer that comes at t, make it last
+        until t + udp_stream_ns if it was answered before and is older than UDP_STREAM_AFTER_NS at t, else
+        until t + udp_ns; at that instant it is gone. It is gone, too, when its node has lost its power since
+        (R18c), or at belief rows of its observer (the entry's, else the source's) for the view `serving` at x
+        > its beginning, by `cleaning`: NONE never; REMOVED (Kubernetes <= 1.31) if its server was listed
+        before x and is not now, or nothing was listed before and something is now; SERVING (since 1.32) if
+        something is listed and its server is not. Of several rows of one instant the last counts.
+    (c) *At the server*: LISTENING: R13; a full queue that rejects answers. CLOSED, STARTING, FOREIGN: R10.
+        VANISHED and UNBORN: silence, and no clock of R10: a UDP socket does not hear of an unreachable host
+        (Linux icmp_err_convert: not fatal). For an address that is no more the cause is STALE_CONNTRACK if an
+        entry led there and the list held then does not have the server, else R10's.
     (d) *Cut* (R14): nobody tells the client: silence, cause IN_FLIGHT_CUT.
-    (e) *Answers* pass the entry: an answer at t whose entry is gone then, and with ONE has no successor to the
-        same server, does not come: silence, cause STALE_CONNTRACK. R18d holds, but an answer over a lost link
-        is not sent again. One that comes after its deadline keeps no entry alive.
+    (e) *Answers* pass the entry: an answer at t whose entry is gone then, and with ONE has no successor to
+        the same server, does not come: silence, cause STALE_CONNTRACK. R18d holds, but an answer over a lost
+        link is not sent again. One that comes after its deadline keeps no entry alive.
     PINNED and HELD datagrams go to the server's own address and have no entries.
 
 `attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of

@@ -103,8 +103,9 @@ def not_modelled() -> list[str]:
     return [
         f"Events: {', '.join(NOT_YET_EVENTS)}.",
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
-        "Connections: no limit of ports or conntrack; pools of connections have no upper bound. UDP: only where "
-        "something answers, no load balancer, no limit of ICMP errors from a pod whose port is closed.",
+        "Connections: no limit of ports or conntrack; pools of connections have no upper bound.",
+        "UDP: every datagram is answered by a pod that gets it; no load balancer; a pod whose port is closed "
+        "says so to every datagram.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "
         "on a node that is cut off as elsewhere.",
     ]

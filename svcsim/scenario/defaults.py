@@ -132,7 +132,7 @@ _ROWS: Final = (
         True,
         "truth",
         "measured",
-        "kube-proxy deletes UDP entries: of removed endpoints up to 1.31, of all that do not serve since 1.32",
+        "kube-proxy deletes UDP entries: of removed endpoints, since 1.32 of all not serving",
     ),
     Default("cluster.kernel", "6.8", "version", "assumed", "linear SYN retransmissions exist since 6.5"),
     Default(

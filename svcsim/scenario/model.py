@@ -227,8 +227,8 @@ class Dns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conntrack:
-    """Connection tables of nodes, as far as UDP goes: how long an entry lives after a packet, before and after
-    it has become a stream, and whether kube-proxy deletes entries (its version says which)."""
+    """Connection tables of nodes: how long a UDP entry lives after a packet, before and after it has become a
+    stream, and whether kube-proxy deletes entries (its version says which)."""
 
     udp_ns: int = default_ns("cluster.conntrack.udp")
     udp_stream_ns: int = default_ns("cluster.conntrack.udpStream")

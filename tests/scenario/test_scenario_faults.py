@@ -46,6 +46,7 @@ FREE_TEXT = {
     ("clients", 2, "name"),
     ("clients", 3, "name"),
     ("clients", 4, "name"),
+    ("clients", 5, "name"),
 }
 REFERENCED = {("cluster", "nodes", 0, "zone"), ("clients", 1, "name")}
 """Text here breaks what refers to it, and that is named instead."""
@@ -76,6 +77,7 @@ ZERO_IS_FINE = {
 TRUTHS = {
     ("cluster", "nodes", 0, "unschedulable"),
     ("clients", 0, "hostNetwork"),
+    ("cluster", "conntrack", "cleanup"),
     ("clients", 2, "retry", "jitter"),
     ("clients", 2, "keepAlive"),
     ("clients", 3, "channel"),

@@ -206,6 +206,14 @@ COMPLETE: dict[str, Any] = {
             "channel": True,
         },
         {
+            "name": "outside",
+            "to": "svc/names",
+            "port": "tcp",
+            "via": "node-port",
+            "rate": 100,
+            "entry": "any",
+        },
+        {
             "name": "resolver",
             "to": "svc/names",
             "port": "dns",
@@ -214,14 +222,6 @@ COMPLETE: dict[str, Any] = {
             "protocol": "udp",
             "sockets": "one",
             "timeout": "5s",
-        },
-        {
-            "name": "outside",
-            "to": "svc/names",
-            "port": "tcp",
-            "via": "node-port",
-            "rate": 100,
-            "entry": "any",
         },
     ],
     "events": [

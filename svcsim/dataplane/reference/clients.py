@@ -272,9 +272,9 @@ class Client:
         answer = self._send_datagram(r)
         if isinstance(answer, Accepted):
             answer = yield from self._be_served(r, answer)
-        if isinstance(answer, Ended) and answer.outcome in (Outcome.OK, Outcome.REJECTED):
-            if not self._flows.answer_passes(r.flow, r.source.flow, self.env.now_ns):
-                answer = Silent(Cause.STALE_CONNTRACK)
+        answered = isinstance(answer, Ended) and answer.outcome in (Outcome.OK, Outcome.REJECTED)
+        if answered and not self._flows.answer_passes(r.flow, r.source.flow, self.env.now_ns):
+            answer = Silent(Cause.STALE_CONNTRACK)
         if isinstance(answer, Silent):
             answer = yield from self._unheard(r, answer)
         return answer

@@ -1311,7 +1311,7 @@ def _follow_entry(sc: Any, sv: Any, cl: Any, rt: Any, rows: Any, row: Any, flat:
 
 @compiled
 def _datagram_routed(sv: Any, cl: Any, row: Any, flat: Any, t: Any, stale: Any) -> Any:
-    """R27: a datagram has a server; the rules' choice is a new entry. What an address that is no more means."""
+    """R27: a datagram has a server; if by the rules, that is a new entry. The cause if it is no more."""
     client = row[W_CLIENT]
     if row[W_ENTERED] == STALE_FLOW:
         return _C_CONNTRACK

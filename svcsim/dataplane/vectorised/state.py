@@ -100,9 +100,9 @@ class Clients(NamedTuple):
     stuck_width: where a client's affinities begin, and how many a source has; retry_on int64: a bit to an
     outcome.
     law int32 (n_clients, n_groups): which service-time law of the client's slot a group uses.
-    R27: socket, cleaning int8, udp, udp_stream int64 per client; flow int64 (sources, columns): the entry of a
-    source's socket; clean_place int32 per source: its row in Routers.cleaned, or -1; clean_row int32 per place
-    in `current`: the row that its beliefs turn, or -1; clean_before int64 per row.
+    R27: socket, cleaning int8, udp, udp_stream int64 per client; flow int64 (sources, columns): the entry of
+    a source's socket; clean_place int32 per source: its row in Routers.cleaned, or -1; clean_row int32 per
+    place in `current`: the row that its beliefs turn, or -1; clean_before int64 per row.
     """
 
     view_id: Array
