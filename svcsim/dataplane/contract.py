@@ -216,6 +216,22 @@ R27. *UDP*. With `socket` ONE or EACH an attempt is one datagram and its answer:
         link is not sent again. One that comes after its deadline keeps no entry alive.
     PINNED and HELD datagrams go to the server's own address and have no entries.
 
+**Ports and tables**
+
+R28. Of clients with `keeps` FRESH and `socket` STREAM; every attempt is booked (R22), at t.
+    (a) *Ports.* With `ports` >= 0 a source has so many local ports for what it calls. An attempt takes one at
+        its beginning, whatever becomes of it; where none is left it ends at once: UNREACHABLE (EADDRNOTAVAIL
+        is an error to the caller, who asked), cause PORTS_EXHAUSTED, syns = 0, and takes none. The port can
+        be taken again from t on, or if the client was the first to close (OK, REQUEST_TIMEOUT, REJECTED,
+        MISDELIVERED) from t + TIME_WAIT_NS on.
+    (b) *Tables.* With `tracked` a connection takes an entry in the table of its source's node, or from
+        outside of its source's entry node, which has `table_max` of them; without such a node none. A SYN
+        without an entry that finds the table full is dropped before anything routes it: silence, cause
+        TABLE_FULL, and the next one meets the table again. It takes an entry when a server is chosen. The
+        entry is free from t + TABLE_CLOSE_NS on after REFUSED or RESET, and from t + TABLE_TIME_WAIT_NS on
+        after all else.
+    Nothing else gives one back, a loss of power neither.
+
 `attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of
 the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
@@ -241,6 +257,9 @@ __all__ = [
     "ON_SERVERS_NODE",
     "RECORD_DTYPE",
     "RESPONSE_RTO_NS",
+    "TABLE_CLOSE_NS",
+    "TABLE_TIME_WAIT_NS",
+    "TIME_WAIT_NS",
     "UDP_STREAM_AFTER_NS",
     "Ask",
     "Balance",
@@ -283,6 +302,14 @@ RESPONSE_RTO_NS = tuple(
 15 of them (Linux net/ipv4/tcp_timer.c, tcp_retries2)."""
 
 ON_SERVERS_NODE = -2
+
+TIME_WAIT_NS = 60_000_000_000
+"""How long a port is kept by who closed first (Linux include/net/tcp.h, TCP_TIMEWAIT_LEN)."""
+
+TABLE_TIME_WAIT_NS = 120_000_000_000
+TABLE_CLOSE_NS = 10_000_000_000
+"""How long an entry stays after FIN, or a SYN that nobody answers, and after RST
+(Linux nf_conntrack_proto_tcp.c, tcp_timeouts: TIME_WAIT, SYN_SENT; CLOSE)."""
 
 UDP_STREAM_AFTER_NS = 2_000_000_000
 """Age from which an answered UDP entry is a stream (Linux nf_conntrack_proto_udp.c, udp_packet)."""
@@ -339,6 +366,8 @@ class Cause(IntEnum):
     POLICY_DROP = 12
     KEPT_CLOSED = 13
     STALE_CONNTRACK = 14
+    TABLE_FULL = 15
+    PORTS_EXHAUSTED = 16
 
 
 class ServerState(IntEnum):
@@ -495,6 +524,7 @@ class ClientPlan:
     `balance` and `affinity_ns` (-1 for none): R23. `retries` to `budget_burst` (permille -1: no budget): R22.
     `eject_after` (0: never), `eject_ns`: R24. `keeps` to `hears_ns`: R25, NEVER for no limit.
     `socket` to `udp_stream_ns`: R27; `serving`: the view whose rows delete entries, -1 for none.
+    `ports` (-1 for no limit), `tracked`: R28.
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
@@ -551,6 +581,8 @@ class ClientPlan:
     cleaning: Cleaning = Cleaning.NONE
     udp_ns: int = NEVER
     udp_stream_ns: int = NEVER
+    ports: int = -1
+    tracked: bool = False
 
     @property
     def n_sources(self) -> int:
@@ -558,8 +590,9 @@ class ClientPlan:
 
     @property
     def booked(self) -> bool:
-        """Whether the end of an attempt means more than its record (R22 to R25, R27)."""
+        """Whether the end of an attempt means more than its record (R22 to R25, R27, R28)."""
         remembers = self.balance != Balance.UNIFORM or self.keeps != Keeps.FRESH or self.datagrams
+        remembers = remembers or self.ports >= 0 or self.tracked
         return self.retries > 0 or self.eject_after > 0 or remembers
 
     @property
@@ -579,7 +612,7 @@ class ClientPlan:
 class Plan:
     """Everything about a run that is known before it starts.
 
-    `vanished_after_ns`: -1 where a vanished address stays silent (blackhole).
+    `vanished_after_ns`: -1 where a vanished address stays silent (blackhole). `table_max`: R28b.
     """
 
     duration_ns: int
@@ -589,6 +622,7 @@ class Plan:
     groups: tuple[GroupPlan, ...]
     clients: tuple[ClientPlan, ...]
     vanished_after_ns: int
+    table_max: int = -1
 
 
 Window = Slice

@@ -103,7 +103,8 @@ def not_modelled() -> list[str]:
     return [
         f"Events: {', '.join(NOT_YET_EVENTS)}.",
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
-        "Connections: no limit of ports or conntrack; pools of connections have no upper bound.",
+        "Connections: limits of ports and connection tables only where they are set, none of SNAT's; pools "
+        "have no upper bound.",
         "UDP: every datagram is answered by a pod that gets it; no load balancer; a pod whose port is closed "
         "says so to every datagram.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "

@@ -55,6 +55,13 @@ _HELP = {
         "a fresh socket after a time-out, or a socket for each request; kube-proxy releases the old one at "
         "its first sync without the endpoint (cluster.conntrack.cleanup, minSyncPeriod)"
     ),
+    "table_full": (
+        "a larger table (kube-proxy's --conntrack-max-per-core, cluster.conntrack.max), fewer connections "
+        "(keepAlive), shorter time-outs of its entries"
+    ),
+    "ports_exhausted": (
+        "connections that are kept (keepAlive), more addresses to call from (sources) or to call"
+    ),
     "kept_closed": (
         "an idle time-out of the client that is shorter than the server's, a server that closes its "
         "connections before it stops (GOAWAY, Connection: close), and a retry after reset"

@@ -381,6 +381,13 @@ def _datagrams(dice: random.Random, scenario: dict) -> dict:
         client["timeout"] = dice.choice(["500ms", "1s", "3s"])
         for key in ("keepAlive", "channel"):
             client.pop(key, None)
+    if dice.random() < 0.5:
+        cluster["conntrack"]["max"] = dice.choice([3, 20, 100])
+    for client in scenario["clients"]:
+        to_one = client["via"] in ("cluster-ip", "node-port", "load-balancer", "external-name")
+        fresh = "protocol" not in client and "keepAlive" not in client and "channel" not in client
+        if to_one and fresh and dice.random() < 0.5:
+            client["ports"] = dice.choice([1, 5, 50])
     return scenario
 
 

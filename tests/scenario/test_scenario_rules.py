@@ -52,8 +52,9 @@ def test_the_complete_document_resolves_to_records() -> None:
     pinned, vip, front, dns, outside, resolver = scenario.clients
     assert (resolver.protocol, resolver.sockets, resolver.connect_timeout_ns) == ("udp", "one", None)
     assert scenario.cluster.conntrack == Conntrack(
-        udp_ns=20 * SECOND, udp_stream_ns=60 * SECOND, cleanup=False
+        udp_ns=20 * SECOND, udp_stream_ns=60 * SECOND, cleanup=False, most=1000
     )
+    assert outside.ports == 5000
     assert front.retry is not None
     assert (front.retry.times, front.retry.outcomes, front.retry.backoff_ns) == (
         2,
@@ -145,6 +146,8 @@ def test_what_is_left_out_has_its_default() -> None:
         ({"sockets": "one"}, "has no meaning with protocol: tcp; add protocol: udp"),
         ({"protocol": "udp"}, "is TCP in service/web; say protocol: tcp, or take one of its UDP ports: none"),
         ({"protocol": "sctp"}, "clients.0..protocol"),
+        ({"ports": 99, "via": "pod-ip"}, "ports = 99 is simulated with via: cluster-ip, node-port, load-bal"),
+        ({"ports": 99, "channel": True}, "ports = 99 is simulated with .* without keepAlive, channel and pr"),
         ({"protocol": "udp", "via": "ingress"}, "is not simulated with via: ingress; accepted: pod-ip, hea"),
         ({"protocol": "udp", "via": "pod-ip", "resolve": "watch"}, "is not simulated with resolve: watch"),
         ({"protocol": "udp", "to": "deployment/web", "via": "pod-ip"}, "is no Service; with protocol: udp"),

@@ -119,7 +119,7 @@ COMPLETE: dict[str, Any] = {
             "healthyAfter": 3,
         },
         "dns": {"ttl": "10s", "cache": "5s"},
-        "conntrack": {"udp": "20s", "udpStream": "60s", "cleanup": False},
+        "conntrack": {"udp": "20s", "udpStream": "60s", "cleanup": False, "max": 1000},
         "endpointSlice": {"maxEndpoints": 50, "batchPeriod": "100ms"},
         "lag": {
             "controller": "10ms",
@@ -212,6 +212,7 @@ COMPLETE: dict[str, Any] = {
             "via": "node-port",
             "rate": 100,
             "entry": "any",
+            "ports": 5000,
         },
         {
             "name": "resolver",

@@ -29,7 +29,7 @@ Array = Any  # a NumPy array; kernels are typed by Numba from what they are give
 HIST_BINS = 64 * 64
 JOB_CLIENT = 1 << 31
 N_OUTCOMES = 12
-N_CAUSES = 15
+N_CAUSES = 17
 OUT_COLUMNS = 16
 
 # places in the int64 array of scalars
@@ -103,6 +103,7 @@ class Clients(NamedTuple):
     R27: socket, cleaning int8, udp, udp_stream int64 per client; flow int64 (sources, columns): the entry of
     a source's socket; clean_place int32 per source: its row in Routers.cleaned, or -1; clean_row int32 per
     place in `current`: the row that its beliefs turn, or -1; clean_before int64 per row.
+    R28: port_limit, table_limit int64 per source: a row of Routers.limits, or -1.
     """
 
     view_id: Array
@@ -176,6 +177,8 @@ class Clients(NamedTuple):
     clean_place: Array
     clean_row: Array
     clean_before: Array
+    port_limit: Array
+    table_limit: Array
 
 
 class Routers(NamedTuple):
@@ -184,6 +187,7 @@ class Routers(NamedTuple):
     open, fails int32; fail_t, ejected int64. stuck int32, stuck_t int64 (flat): affinities. candidates int32:
     room for a list. cleaned int64 (2, rows, n_servers): when an entry to a server would have been deleted
     last, by cleaning REMOVED and SERVING (R27b); marks int8 (n_servers,): room for _note_cleaning.
+    limits int64 (rows, columns), kept_until int64 (flat): what is limited, and its queues (R28).
     """
 
     open: Array
@@ -195,6 +199,8 @@ class Routers(NamedTuple):
     candidates: Array
     cleaned: Array
     marks: Array
+    limits: Array
+    kept_until: Array
 
 
 class Kept(NamedTuple):

@@ -147,6 +147,8 @@ def cluster_document(cluster: Cluster) -> dict[str, Any]:
             "udpStream": format_duration(cluster.conntrack.udp_stream_ns),
             "cleanup": cluster.conntrack.cleanup,
         }
+        if cluster.conntrack.most is not None:
+            found["conntrack"]["max"] = cluster.conntrack.most
     if cluster.node_monitor_grace_period_ns is not None:
         found["nodeMonitorGracePeriod"] = format_duration(cluster.node_monitor_grace_period_ns)
     return found
@@ -253,6 +255,8 @@ def client_document(client: Client) -> dict[str, Any]:
             "connect": _limit(client.connect_timeout_ns),
             "request": _limit(client.request_timeout_ns),
         }
+    if client.ports is not None:
+        found["ports"] = client.ports
     found["from"] = client.origin
     found["sources"] = client.sources
     found["hostNetwork"] = client.host_network
