@@ -42,14 +42,28 @@ def limits_in_reach(scenario: Scenario) -> Iterator[str]:
         if others:
             yield f"{one_of(others)}: kept connections and UDP take no place in cluster.conntrack.max"
         return
-    inside = [one for one in fresh if one.origin != "outside"]
-    most = sum(_fastest(scenario, one) for one in inside) / len(scenario.cluster.nodes)
+    rates: dict[str, float] = {}
+    for client in fresh:
+        nodes = _nodes_of(scenario, client)[: client.sources]
+        for node in nodes:
+            rates[node] = rates.get(node, 0.0) + _fastest(scenario, client) / len(nodes)
+    node, most = max(rates.items(), key=lambda item: item[1], default=("", 0.0))
     kept = most * min(TABLE_TIME_WAIT_S, seconds)
     if kept > NEAR * MIN_TABLE:
         yield (
-            f"{most:,.0f} connections a second from a node leave up to {kept:,.0f} entries in its connection "
+            f"{most:,.0f} connections a second from {node} leave up to {kept:,.0f} entries in its connection "
             f"table, of {MIN_TABLE:,} that a small node has; cluster.conntrack.max simulates that"
         )
+
+
+def _nodes_of(scenario: Scenario, client: Client) -> list[str]:
+    """The nodes that a client's sources are spread over, none outside."""
+    what, _, name = client.origin.partition(":")
+    return [
+        node.name
+        for node in scenario.cluster.nodes
+        if what == "nodes" or name == (node.name if what == "node" else node.zone)
+    ]
 
 
 def _fastest(scenario: Scenario, client: Client) -> float:

@@ -65,7 +65,7 @@ def test_sources_have_ports_of_their_own() -> None:
 
 
 def test_a_full_table_drops_syns_until_an_entry_is_free() -> None:
-    """Two entries until 4 + 120 s: the SYN at 5 is sent again at 15 and 35 and given up at 45, later ones pass."""
+    """Two entries until 4 + 120 s: the SYN of 5 is given up at 45, later ones pass."""
     story = Small(duration=200 * S, workers=0)
     story.believe(0, story.pod())
     for _ in range(2):

@@ -28,6 +28,7 @@ from svcsim.scenario.events import (
 from svcsim.scenario.model import (
     Client,
     Cluster,
+    Conntrack,
     KeepAlive,
     KubeProxy,
     LoadBalancer,
@@ -115,6 +116,17 @@ def _load_balancer_document(balancer: LoadBalancer) -> dict[str, Any]:
     return found
 
 
+def _conntrack_document(tables: Conntrack) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "udp": format_duration(tables.udp_ns),
+        "udpStream": format_duration(tables.udp_stream_ns),
+        "cleanup": tables.cleanup,
+    }
+    if tables.most is not None:
+        found["max"] = tables.most
+    return found
+
+
 def cluster_document(cluster: Cluster) -> dict[str, Any]:
     """Return a cluster as `cluster` has it, without its lag."""
     found = {
@@ -142,13 +154,7 @@ def cluster_document(cluster: Cluster) -> dict[str, Any]:
             "cache": format_duration(cluster.dns.cache_ns),
         }
     if cluster.conntrack != usual.conntrack:
-        found["conntrack"] = {
-            "udp": format_duration(cluster.conntrack.udp_ns),
-            "udpStream": format_duration(cluster.conntrack.udp_stream_ns),
-            "cleanup": cluster.conntrack.cleanup,
-        }
-        if cluster.conntrack.most is not None:
-            found["conntrack"]["max"] = cluster.conntrack.most
+        found["conntrack"] = _conntrack_document(cluster.conntrack)
     if cluster.node_monitor_grace_period_ns is not None:
         found["nodeMonitorGracePeriod"] = format_duration(cluster.node_monitor_grace_period_ns)
     return found
