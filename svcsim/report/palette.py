@@ -110,6 +110,7 @@ STAGES = {
     "policy": Look("#882255", "**"),
     "loadBalancer": Look("#117733", "//\\\\"),
     "ingress": Look("#6699cc", "..."),
+    "conntrack": Look("#661100", "OO"),
 }
 """The stage of the pipeline in which a failure fell."""
 

@@ -382,7 +382,7 @@ def _datagrams(dice: random.Random, scenario: dict) -> dict:
         for key in ("keepAlive", "channel"):
             client.pop(key, None)
     if dice.random() < 0.5:
-        cluster["conntrack"]["max"] = dice.choice([3, 20, 100])
+        cluster["conntrack"]["max"] = dice.choice([20, 100, 500])
     for client in scenario["clients"]:
         to_one = client["via"] in ("cluster-ip", "node-port", "load-balancer", "external-name")
         fresh = "protocol" not in client and "keepAlive" not in client and "channel" not in client
