@@ -502,6 +502,7 @@ class Topology:
             clients=tuple(self._client_plan(k, client, dice) for k, client in enumerate(scenario.clients)),
             vanished_after_ns=after,
             table_key=dice.key(Purpose.ROUTER, "table/"),
+            table_max=-1 if cluster.conntrack.most is None else cluster.conntrack.most,
         )
 
     def _datagrams(self, k: int, client: Client) -> dict[str, Any]:
@@ -597,6 +598,10 @@ class Topology:
             eject_ns=0 if client.eject is None else client.eject.for_ns,
             **_kept(client.keep_alive),
             **self._datagrams(k, client),
+            ports=-1 if client.ports is None else client.ports,
+            tracked=cluster.conntrack.most is not None
+            and client.keep_alive is None
+            and client.protocol == "tcp",
             age_key=dice.key(Purpose.LIFETIME, client.name),
             repick_key=dice.key(Purpose.REPICK, client.name),
             resolve_key=dice.key(Purpose.RESOLVE, client.name),

@@ -220,30 +220,47 @@ R26. *Scheduler.* With `scheduler` other than NONE the list of R6 (BELIEF) is ch
 
 **Datagrams**
 
-R27. *UDP*. With `socket` ONE or EACH an attempt is one datagram and its answer: no SYN is sent again, there is
-    no connect deadline, and silence lasts to the request deadline: REQUEST_TIMEOUT with the cause of the
-    silence, without one it stays OPEN. Every attempt is booked (R22). syns = 1 for a datagram sent.
+R27. *UDP*. With `socket` ONE or EACH an attempt is one datagram and its answer: no SYN is sent again, there
+    is no connect deadline, and silence lasts to the request deadline: REQUEST_TIMEOUT with the cause of the
+    silence, without one it stays OPEN. Every attempt is booked (R22). syns = 1 for a datagram sent. A UDP
+    client keeps no connections and has no `targets`.
     (a) *Entries.* A BELIEF datagram is routed by R20, then by the entry of its 5-tuple in the connection
         table of its entry's or its source's node, and only without one by R5 to R7, R21, R23; a server
         chosen so is a new entry. With ONE all datagrams of a source have one 5-tuple, with EACH every attempt
         has its own. What R7 rejects or R21 drops leaves no entry: the filter is passed before an entry is
         kept. `observer` and `version` are those of the list held then, consulted or not.
-    (b) *Life of an entry.* A datagram at t that has an entry, and an answer that comes at t, make it last until
-        t + udp_stream_ns if it was answered before and is older than UDP_STREAM_AFTER_NS at t, else until
-        t + udp_ns; at that instant it is gone. It is gone, too, when its node lost its power since (R18c), or
-        at a belief row of its observer (the entry's, else the source's) for the view `serving` at x > its
-        beginning, by `cleaning`: NONE never; REMOVED (Kubernetes <= 1.31) if its server was listed before x
-        and is not now, or nothing was listed before and something is now; SERVING (since 1.32) if something
-        is listed and its server is not. Of several rows of one instant the last counts.
-    (c) *At the server*: LISTENING: R13, and a full queue that rejects answers. CLOSED, STARTING and FOREIGN: R10.
-        VANISHED and UNBORN: silence, and no clock of R10: a UDP socket does not hear of an unreachable host.
-        For an address that is no more the cause is STALE_CONNTRACK if an entry led there and the list held
-        then does not have the server, else R10's.
+    (b) *Life of an entry.* A datagram at t that has an entry, and an answer that comes at t, make it last
+        until t + udp_stream_ns if it was answered before and is older than UDP_STREAM_AFTER_NS at t, else
+        until t + udp_ns; at that instant it is gone. It is gone, too, when its node has lost its power since
+        (R18c), or at belief rows of its observer (the entry's, else the source's) for the view `serving` at x
+        > its beginning, by `cleaning`: NONE never; REMOVED (Kubernetes <= 1.31) if its server was listed
+        before x and is not now, or nothing was listed before and something is now; SERVING (since 1.32) if
+        something is listed and its server is not. Of several rows of one instant the last counts.
+    (c) *At the server*: LISTENING: R13; a full queue that rejects answers. CLOSED, STARTING, FOREIGN: R10.
+        VANISHED and UNBORN: silence, and no clock of R10: a UDP socket does not hear of an unreachable host
+        (Linux icmp_err_convert: not fatal). For an address that is no more the cause is STALE_CONNTRACK if an
+        entry led there and the list held then does not have the server, else R10's.
     (d) *Cut* (R14): nobody tells the client: silence, cause IN_FLIGHT_CUT.
-    (e) *Answers* pass the entry: an answer at t whose entry is gone then, and with ONE has no successor to the
-        same server, does not come: silence, cause STALE_CONNTRACK. R18d holds, but an answer over a lost link
-        is not sent again. One that comes after its deadline keeps no entry alive.
+    (e) *Answers* pass the entry: an answer at t whose entry is gone then, and with ONE has no successor to
+        the same server, does not come: silence, cause STALE_CONNTRACK. R18d holds, but an answer over a lost
+        link is not sent again. One that comes after its deadline keeps no entry alive.
     PINNED and HELD datagrams go to the server's own address and have no entries.
+
+**Ports and tables**
+
+R28. Of clients with `keeps` FRESH and `socket` STREAM; every attempt is booked (R22), at t.
+    (a) *Ports.* With `ports` >= 0 a source has so many local ports for what it calls. An attempt takes one at
+        its beginning, whatever becomes of it; where none is left it ends at once: UNREACHABLE (EADDRNOTAVAIL
+        is an error to the caller, who asked), cause PORTS_EXHAUSTED, syns = 0, and takes none. The port can
+        be taken again from t on, or if the client was the first to close (OK, REQUEST_TIMEOUT, REJECTED,
+        MISDELIVERED) from t + TIME_WAIT_NS on.
+    (b) *Tables.* With `tracked` a connection takes an entry in the table of its source's node, or from
+        outside of its source's entry node, which has `table_max` of them; without such a node none. A SYN
+        without an entry that finds the table full is dropped before anything routes it: silence, cause
+        TABLE_FULL, and the next one meets the table again. It takes an entry when a server is chosen. The
+        entry is free from t + TABLE_CLOSE_NS on after REFUSED or RESET, and from t + TABLE_TIME_WAIT_NS on
+        after all else.
+    Nothing else gives one back, a loss of power neither.
 
 **How servers work**
 
@@ -314,6 +331,9 @@ __all__ = [
     "REMEMBERED_NS",
     "RESPONSE_RTO_NS",
     "SHARE_UNITS",
+    "TABLE_CLOSE_NS",
+    "TABLE_TIME_WAIT_NS",
+    "TIME_WAIT_NS",
     "UDP_STREAM_AFTER_NS",
     "Ask",
     "Balance",
@@ -385,6 +405,13 @@ REMEMBERED_NS = 120_000_000_000
 
 LEAVING_CHECK_NS = 60_000_000_000
 """pkg/proxy/ipvs/graceful_termination.go rsCheckDeleteInterval."""
+TIME_WAIT_NS = 60_000_000_000
+"""How long a port is kept by who closed first (Linux include/net/tcp.h, TCP_TIMEWAIT_LEN)."""
+
+TABLE_TIME_WAIT_NS = 120_000_000_000
+TABLE_CLOSE_NS = 10_000_000_000
+"""How long an entry stays after FIN, or a SYN that nobody answers, and after RST
+(Linux nf_conntrack_proto_tcp.c, tcp_timeouts: TIME_WAIT, SYN_SENT; CLOSE)."""
 
 UDP_STREAM_AFTER_NS = 2_000_000_000
 """Age from which an answered UDP entry is a stream (Linux nf_conntrack_proto_udp.c, udp_packet)."""
@@ -441,6 +468,8 @@ class Cause(IntEnum):
     POLICY_DROP = 12
     KEPT_CLOSED = 13
     STALE_CONNTRACK = 14
+    TABLE_FULL = 15
+    PORTS_EXHAUSTED = 16
 
 
 class ServerState(IntEnum):
@@ -631,6 +660,7 @@ class ClientPlan:
     `scheduler`, `virtual` (number of the virtual service), `hash_key`: R26.
     `socket` to `udp_stream_ns`: R27; `serving`: the view whose rows delete entries, -1 for none.
     `backends`: into how many sources a proxy falls (R33). `resolve_floor_ns`: R34.
+    `ports` (-1 for no limit), `tracked`: R28.
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
@@ -692,6 +722,8 @@ class ClientPlan:
     udp_stream_ns: int = NEVER
     backends: int = 1
     resolve_floor_ns: int = 0
+    ports: int = -1
+    tracked: bool = False
 
     @property
     def n_sources(self) -> int:
@@ -699,9 +731,10 @@ class ClientPlan:
 
     @property
     def booked(self) -> bool:
-        """Whether the end of an attempt means more than its record (R22 to R27)."""
+        """Whether the end of an attempt means more than its record (R22 to R28)."""
         remembers = self.balance != Balance.UNIFORM or self.keeps != Keeps.FRESH or self.datagrams
-        return self.retries > 0 or self.eject_after > 0 or remembers or self.scheduler.remembers
+        remembers = remembers or self.scheduler.remembers or self.ports >= 0 or self.tracked
+        return self.retries > 0 or self.eject_after > 0 or remembers
 
     @property
     def datagrams(self) -> bool:
@@ -720,7 +753,8 @@ class ClientPlan:
 class Plan:
     """Everything about a run that is known before it starts.
 
-    `vanished_after_ns`: -1 where a vanished address stays silent (blackhole). `table_key`: R26.
+    `vanished_after_ns`: -1 where a vanished address stays silent (blackhole). `table_key`: R26. `table_max`:
+    R28b.
     """
 
     duration_ns: int
@@ -731,6 +765,7 @@ class Plan:
     clients: tuple[ClientPlan, ...]
     vanished_after_ns: int
     table_key: int = 0
+    table_max: int = -1
 
 
 Window = Slice

@@ -101,8 +101,10 @@ def not_modelled() -> list[str]:
     """What a run leaves out."""
     return [
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
-        "Connections: no limit of ports or conntrack; pools of connections have no upper bound. UDP: only where "
-        "something answers, no load balancer, no limit of ICMP errors from a pod whose port is closed.",
+        "Connections: limits of ports and connection tables only where they are set, none of SNAT's; pools "
+        "have no upper bound.",
+        "UDP: every datagram is answered by a pod that gets it; no load balancer; a pod whose port is closed "
+        "says so to every datagram.",
         "Mode ipvs: no ports that are used again, no weights, no session affinity that outlives its time-out "
         "because connections do.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "

@@ -111,6 +111,7 @@ STAGES = {
     "loadBalancer": Look("#117733", "//\\\\"),
     "ingress": Look("#6699cc", "..."),
     "draining": Look("#44aa99", "--."),
+    "conntrack": Look("#661100", "OO"),
 }
 """The stage of the pipeline in which a failure fell."""
 

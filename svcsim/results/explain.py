@@ -53,8 +53,15 @@ _HELP = {
         "clients outside the cluster cannot reach these addresses: a NodePort, a load balancer or an ingress"
     ),
     "stale_conntrack": (
-        "a fresh socket after a time-out, or a socket for each request; kube-proxy releases the old one at its "
-        "first sync without the endpoint (cluster.conntrack.cleanup, minSyncPeriod)"
+        "a fresh socket after a time-out, or a socket for each request; kube-proxy releases the old one at "
+        "its first sync without the endpoint (cluster.conntrack.cleanup, minSyncPeriod)"
+    ),
+    "table_full": (
+        "a larger table (kube-proxy's --conntrack-max-per-core, cluster.conntrack.max), fewer connections "
+        "(keepAlive), shorter time-outs of its entries"
+    ),
+    "ports_exhausted": (
+        "connections that are kept (keepAlive), more addresses to call from (sources) or to call"
     ),
     "kept_closed": (
         "an idle time-out of the client that is shorter than the server's, a server that closes its "

@@ -30,6 +30,7 @@ from svcsim.scenario.events import (
     Weights,
 )
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
+from svcsim.scenario.limits import limits_in_reach
 from svcsim.scenario.model import (
     ARRIVALS,
     BALANCES,
@@ -40,6 +41,7 @@ from svcsim.scenario.model import (
     MAX_SOURCES,
     MAX_WARM_UP_NS,
     PICKS,
+    PORT_VIAS,
     RESOLVES,
     SOCKETS,
     UDP_VIAS,
@@ -93,6 +95,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
         _check_reach(client, scenario.cluster, here, warnings)
         _check_target(client, scenario.cluster, scenario.manifests, lookup, here, warnings)
         _check_datagrams(client, scenario.cluster, here)
+        _check_ports(client, here)
     warnings += unused(scenario, lookup)
     check_loopback(scenario.clients, scenario.events, where / "clients")
     names = {client.name: None for client in scenario.clients}
@@ -104,6 +107,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
     warnings += _behaviours(scenario, lookup)
     warnings += _hints(scenario)
     warnings += scheduler_warnings(scenario, lookup.services)
+    warnings += limits_in_reach(scenario)
     return tuple(warnings)
 
 
@@ -224,6 +228,16 @@ def _check_datagrams(client: Client, cluster: Cluster, where: Where) -> None:
             "udp",
             f"is not simulated with cluster.kubeProxy.mode {cluster.kube_proxy.mode} and via: {client.via}, "
             "which keeps other tables; accepted: mode iptables, nftables",
+        )
+
+
+def _check_ports(client: Client, where: Where) -> None:
+    """Ports are counted where every request opens a connection to one address."""
+    simple = client.keep_alive is None and client.protocol == "tcp" and client.via in PORT_VIAS
+    if client.ports is not None and not simple:
+        raise (where / "ports").error(
+            client.ports,
+            f"is simulated with via: {', '.join(PORT_VIAS)}, without keepAlive, channel and protocol: udp",
         )
 
 

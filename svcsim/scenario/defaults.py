@@ -143,7 +143,10 @@ _ROWS: Final = (
         True,
         "truth",
         "measured",
-        "kube-proxy deletes UDP entries: of removed endpoints up to 1.31, of all that do not serve since 1.32",
+        "kube-proxy deletes UDP entries: of removed endpoints, since 1.32 of all not serving",
+    ),
+    Default(
+        "cluster.conntrack.max", None, "entries", "assumed", "no limit; kube-proxy's is 131072 or more a node"
     ),
     Default("cluster.kernel", "6.8", "version", "assumed", "linear SYN retransmissions exist since 6.5"),
     Default(
@@ -327,6 +330,7 @@ _ROWS: Final = (
         "callers are pods all over the cluster; outside with node-port and load-balancer",
     ),
     Default("clients.sources", None, "addresses", "assumed", "one for each node in scope, one outside"),
+    Default("clients.ports", None, "ports", "assumed", "no limit; Linux has 28232 for each address called"),
     Default("clients.hostNetwork", False, "truth", "assumed", "callers are ordinary pods"),
     Default("events.count", 1, "pods", "assumed", "one pod at a time"),
     Default(

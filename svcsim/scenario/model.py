@@ -14,16 +14,20 @@ from svcsim.scenario.defaults import default, default_law, default_ns
 __all__ = [
     "ARRIVALS",
     "BALANCES",
+    "EPHEMERAL_PORTS",
     "FROM_OUTSIDE",
     "MAX_CORES",
     "MAX_NODES",
     "MAX_RATE_PER_S",
     "MAX_SLOWDOWN_PERMILLE",
     "MAX_SOURCES",
+    "MAX_TABLE",
     "MAX_WARM_UP_NS",
     "MAY_BE_RETRIED",
+    "MIN_TABLE",
     "ON_SIGTERM",
     "PICKS",
+    "PORT_VIAS",
     "PRESETS",
     "RESOLVES",
     "RETRIED",
@@ -96,11 +100,18 @@ PICKS: Final[tuple[Pick, ...]] = ("first", "random", "rotate")
 RESOLVES: Final[tuple[Resolve, ...]] = ("once", "on-failure", "watch", "every")
 UDP_VIAS: Final[tuple[Via, ...]] = ("pod-ip", "headless", "cluster-ip", "node-port", "external-name")
 """The ways that UDP clients may take."""
+PORT_VIAS: Final[tuple[Via, ...]] = ("cluster-ip", "node-port", "load-balancer", "external-name")
+"""The ways to one address and port, for which a source's ports are counted."""
 SOCKETS: Final[tuple[Sockets, ...]] = ("one", "per-request")
 ARRIVALS: Final[tuple[Arrivals, ...]] = ("poisson", "constant")
 ON_SIGTERM: Final[tuple[OnSigterm, ...]] = ("exit", "drain", "ignore", "lameDuck")
 
 MAX_CORES: Final = 100_000
+EPHEMERAL_PORTS: Final = 28_232
+"""32768 to 60999, Linux net.ipv4.ip_local_port_range."""
+MIN_TABLE: Final = 131_072
+MAX_TABLE: Final = 1_048_576
+"""Entries that kube-proxy and the kernel make room for: 32768 a core, within these bounds."""
 MAX_NODES: Final = 15_000
 MAX_WARM_UP_NS: Final = 3600 * 10**9
 MAX_SLOWDOWN_PERMILLE: Final = 1_000_000
@@ -249,12 +260,14 @@ class Dns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conntrack:
-    """Connection tables of nodes, as far as UDP goes: how long an entry lives after a packet, before and after
-    it has become a stream, and whether kube-proxy deletes entries (its version says which)."""
+    """Connection tables of nodes: how long a UDP entry lives after a packet, before and after it has become a
+    stream, whether kube-proxy deletes entries (its version says which), and how many TCP entries a node has
+    room for, None for no limit."""
 
     udp_ns: int = default_ns("cluster.conntrack.udp")
     udp_stream_ns: int = default_ns("cluster.conntrack.udpStream")
     cleanup: bool = default("cluster.conntrack.cleanup")
+    most: int | None = default("cluster.conntrack.max")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -397,7 +410,7 @@ class Client:
     node:NAME or zone:NAME where `via` is node-port and None otherwise; `balance` is how a source that watches
     endpoints, or an ingress proxy, chooses, None for others; timeouts, of an attempt, are None for no limit;
     `origin` is nodes, outside, node:NAME or zone:NAME; `sockets` is how many UDP sockets a source has, None
-    with protocol tcp.
+    with protocol tcp; `ports` is how many local ports a source has, None for no limit.
     """
 
     name: str
@@ -422,3 +435,4 @@ class Client:
     protocol: Protocol = _PROTOCOL
     sockets: Sockets | None = None
     min_resolution_ns: int = default_ns("clients.minResolution")
+    ports: int | None = default("clients.ports")

@@ -441,6 +441,13 @@ def _datagrams(dice: random.Random, scenario: dict) -> None:
         client["timeout"] = dice.choice(["500ms", "1s", "3s"])
         for key in ("keepAlive", "channel"):
             client.pop(key, None)
+    if dice.random() < 0.5:
+        cluster["conntrack"]["max"] = dice.choice([20, 100, 500])
+    for client in scenario["clients"]:
+        to_one = client["via"] in ("cluster-ip", "node-port", "load-balancer", "external-name")
+        fresh = "protocol" not in client and "keepAlive" not in client and "channel" not in client
+        if to_one and fresh and dice.random() < 0.5:
+            client["ports"] = dice.choice([1, 5, 50])
 
 
 def _rest(dice: random.Random, scenario: dict) -> None:

@@ -153,6 +153,12 @@ def test_the_generator_reaches_every_part_of_a_scenario() -> None:
         "1.36",
         "reject",
         "drop",
+        "udp",
+        "one",
+        "per-request",
+        "ports",
+        "max",
+        "cleanup",
     ]
     assert [word for word in words if f'"{word}"' not in said] == []
 

@@ -93,7 +93,7 @@ def test_a_sync_without_the_endpoint_releases_the_socket(cleaning: Cleaning) -> 
     ("cleaning", "fate"), [(Cleaning.REMOVED, ("REFUSED", "NO_ENDPOINT")), (Cleaning.SERVING, ENTRY)]
 )
 def test_the_last_endpoint_is_cleaned_up_to_1_31_only(cleaning: Cleaning, fate: tuple[str, str]) -> None:
-    """kubernetes/kubernetes 139628: with nothing left since 1.32 nothing is deleted, until something serves."""
+    """kubernetes/kubernetes 139628: since 1.32 nothing is deleted while nothing serves."""
     story = Story(duration=200, workers=0)
     pod, later = story.pod(), story.pod(listen=40)
     for view in (0, 1):

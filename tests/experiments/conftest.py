@@ -103,3 +103,8 @@ def retry_storm() -> ModuleType:
 @pytest.fixture(scope="session")
 def session_affinity() -> ModuleType:
     return _module("session_affinity")
+
+
+@pytest.fixture(scope="session")
+def udp_conntrack() -> ModuleType:
+    return _module("udp_conntrack")

@@ -35,6 +35,7 @@ NAMES = (
     "load_aware",
     "retry_storm",
     "session_affinity",
+    "udp_conntrack",
 )
 
 
@@ -442,3 +443,40 @@ def test_every_proxy_and_every_strategy_meets_the_same_callers(
     for scenarios in (asked, storms):
         counts = {int(svcsim.simulate(one, replications=1).summary["requests"].iloc[0]) for one in scenarios}
         assert len(counts) == 1
+
+
+def test_sockets_that_recover_are_not_the_expected_shape(udp_conntrack: ModuleType) -> None:
+    m = udp_conntrack
+    late = m.RATE_PER_S * (m.LATE_S[1] - m.LATE_S[0])
+
+    def failing(churn: str = "", cleaning: str = "", caller: str = "", **changes: float) -> list[int]:
+        """Claims that do not hold once one row is another."""
+        rows = []
+        for _, its_churn, its_cleaning, its_caller in m._places():
+            row = {"churn": its_churn, "cleaning": its_cleaning, "caller": its_caller, "replications": 10}
+            row |= {"lost": 70.0, "low": 60.0, "high": 80.0, "more_low": 0.0, "late": 0.0, "silent": 0.9}
+            if its_caller == m.ONE:
+                row |= {"lost": 110.0, "low": 90.0, "more_low": 20.0}
+                row["late"] = late if its_cleaning == m.NOTHING else 0.0
+            elif its_churn == m.ROLLED_LATE:
+                row["lost"] = 0.0
+            if (its_churn, its_cleaning, its_caller) == (m.TO_NONE, m.SERVING, m.ONE):
+                row["silent"] = 1.0
+            if its_churn == m.gap_name(m.GAPS_S[0]):
+                row["lost"] = 19.0
+            if its_churn == m.gap_name(m.GAPS_S[1]):
+                row["lost"] = 0.0
+            if (its_churn, its_cleaning, its_caller) == (churn, cleaning, caller):
+                row |= changes
+            rows.append(row)
+        claims = m.claims_of(pd.DataFrame(rows))
+        return [i for i, claim in enumerate(claims) if not claim.holds]
+
+    assert failing() == []
+    assert failing(m.ROLLED, m.SERVING, m.EACH, lost=71.0) == [0]
+    assert failing(m.ROLLED, m.SERVING, m.ONE, more_low=-1.0) == [1]
+    assert failing(m.ROLLED_LATE, m.SERVING, m.ONE, low=1.0) == [2]
+    assert failing(m.ROLLED, m.NOTHING, m.ONE, late=0.5 * late) == [3]
+    assert failing(m.TO_NONE, m.SERVING, m.ONE, silent=0.9) == [4]
+    assert failing(m.TO_NONE, m.SERVING, m.ONE, late=1.0) == [5]
+    assert failing(m.gap_name(m.GAPS_S[1]), m.NOTHING, m.ONE, lost=19.0) == [6]

@@ -81,6 +81,7 @@ ZERO_IS_FINE = {
 TRUTHS = {
     ("cluster", "nodes", 0, "unschedulable"),
     ("clients", 0, "hostNetwork"),
+    ("cluster", "conntrack", "cleanup"),
     ("clients", 2, "retry", "jitter"),
     ("clients", 2, "keepAlive"),
     ("clients", 3, "channel"),

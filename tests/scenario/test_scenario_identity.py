@@ -105,13 +105,14 @@ OTHER: dict[Any, Any] = {
     "ageJitter": "30%",
     "maxBackoff": "9s",
     "entry": "n2",
+    "sockets": "per-request",
 }
 """Another value for keys whose values are words."""
 
 
 def _changed(path: tuple[str | int, ...], value: Any) -> Any:
     key = path[-1]
-    if key in ("via", "to", "port") and path[1] in (2, 3, 4):
+    if key in ("via", "to", "port") and path[1] in (2, 3, 4, 5):
         return None  # these bind each other
     if key in OTHER:
         return OTHER[key]

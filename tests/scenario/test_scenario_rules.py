@@ -12,6 +12,7 @@ from svcsim.kube import ObjectKey, parse_key
 from svcsim.scenario import (
     Client,
     Cluster,
+    Conntrack,
     Eject,
     Rollout,
     Scale,
@@ -48,8 +49,13 @@ def test_the_complete_document_resolves_to_records() -> None:
     web = scenario.behaviour(WEB, "web")
     assert (web.on_sigterm, web.lame_duck_ns, web.pre_stop_ns) == ("lameDuck", 5 * SECOND, 4 * SECOND)
     assert (web.queue, web.queue_full, web.concurrency, web.age_ns) == (128, "drop", 8, 3600 * SECOND)
-    pinned, vip, front, dns, grpc, outside = scenario.clients
+    pinned, vip, front, dns, outside, resolver, grpc = scenario.clients
     assert (grpc.resolve, grpc.min_resolution_ns) == ("on-failure", 30 * SECOND)
+    assert (resolver.protocol, resolver.sockets, resolver.connect_timeout_ns) == ("udp", "one", None)
+    assert scenario.cluster.conntrack == Conntrack(
+        udp_ns=20 * SECOND, udp_stream_ns=60 * SECOND, cleanup=False, most=1000
+    )
+    assert outside.ports == 5000
     assert front.retry is not None
     assert (front.retry.times, front.retry.outcomes, front.retry.backoff_ns) == (
         2,
@@ -147,6 +153,17 @@ def test_what_is_left_out_has_its_default() -> None:
             "is UDP in service/names; say protocol: udp, or take one of its TCP ports: tcp",
         ),
         ({"to": "deployment/web", "via": "pod-ip", "port": "nope"}, "leads nowhere: no TCP port is named"),
+        ({"sockets": "one"}, "has no meaning with protocol: tcp; add protocol: udp"),
+        ({"protocol": "udp"}, "is TCP in service/web; say protocol: tcp, or take one of its UDP ports: none"),
+        ({"protocol": "sctp"}, "clients.0..protocol"),
+        ({"ports": 99, "via": "pod-ip"}, "ports = 99 is simulated with via: cluster-ip, node-port, load-bal"),
+        ({"ports": 99, "channel": True}, "ports = 99 is simulated with .* without keepAlive, channel and pr"),
+        ({"protocol": "udp", "via": "ingress"}, "is not simulated with via: ingress; accepted: pod-ip, hea"),
+        ({"protocol": "udp", "via": "pod-ip", "resolve": "watch"}, "is not simulated with resolve: watch"),
+        ({"protocol": "udp", "to": "deployment/web", "via": "pod-ip"}, "is no Service; with protocol: udp"),
+        ({"protocol": "udp", "keepAlive": True}, "keepAlive has no meaning with protocol: udp"),
+        ({"protocol": "udp", "to": "service/names", "timeout": "none"}, "must be limited with protocol: udp"),
+        ({"protocol": "udp", "timeout": {"connect": "1s"}}, "connect = .1s. has no meaning with protocol: u"),
         ({"resolve": "once"}, "clients.0..resolve = .once. has no meaning with via: cluster-ip"),
         (
             {"resolve": "watch", "via": "loopback"},

@@ -130,7 +130,7 @@ COMPLETE: dict[str, Any] = {
             "healthyAfter": 3,
         },
         "dns": {"ttl": "10s", "cache": "5s", "negative": "2s"},
-        "conntrack": {"udp": "20s", "udpStream": "60s", "cleanup": False},
+        "conntrack": {"udp": "20s", "udpStream": "60s", "cleanup": False, "max": 1000},
         "endpointSlice": {"maxEndpoints": 50, "batchPeriod": "100ms"},
         "lag": {
             "controller": "10ms",
@@ -218,6 +218,15 @@ COMPLETE: dict[str, Any] = {
             "channel": True,
         },
         {
+            "name": "outside",
+            "to": "svc/names",
+            "port": "tcp",
+            "via": "node-port",
+            "rate": 100,
+            "entry": "any",
+            "ports": 5000,
+        },
+        {
             "name": "resolver",
             "to": "svc/names",
             "port": "dns",
@@ -234,14 +243,6 @@ COMPLETE: dict[str, Any] = {
             "rate": 100,
             "resolve": "on-failure",
             "minResolution": "30s",
-        },
-        {
-            "name": "outside",
-            "to": "svc/names",
-            "port": "tcp",
-            "via": "node-port",
-            "rate": 100,
-            "entry": "any",
         },
     ],
     "events": [

@@ -27,6 +27,7 @@ from svcsim.dataplane.draws import ClientDraws
 from svcsim.dataplane.reference.beliefs import NO_VERSION, Beliefs, pick
 from svcsim.dataplane.reference.connections import Connection
 from svcsim.dataplane.reference.flows import Flow, Flows
+from svcsim.dataplane.reference.limits import Limit, entry_kept_ns, port_kept_ns
 from svcsim.dataplane.reference.nodes import Nodes, arrives_again
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.servers import Accepted, Answer, Ended, Servers, Silent
@@ -57,6 +58,8 @@ class Request:
     tried: list[int] = field(default_factory=list)
     connection: Connection | None = None
     flow: Flow | None = None
+    port: Limit | None = None
+    table: Limit | None = None
     entry: int = -1
     observer: int = -1
     version: int = NO_VERSION
@@ -80,6 +83,7 @@ class Request:
         self.connected_ns = self.start_ns = -1
         self.connection = None
         self.flow = None
+        self.port = self.table = None
 
     def record(self) -> tuple[int, ...]:
         """The row of `contract.RECORD_DTYPE`."""
@@ -113,6 +117,7 @@ class Client:
         servers: Servers,
         nodes: Nodes,
         beliefs: Beliefs,
+        tables: dict[int, Limit],
         number: int,
         plan: ClientPlan,
         vanished_after_ns: int,
@@ -127,6 +132,7 @@ class Client:
         self.sources = [Source(env, beliefs, number, plan, k) for k in range(plan.n_sources)]
         self.requests: list[Request] = []
         self._flows = Flows(plan, beliefs, nodes)
+        self._tables = tables if plan.tracked else {}
         self.reused = 0
         self.accepted: Counter[tuple[int, int]] = Counter()
         self._pinned = plan.reach in (Reach.PINNED, Reach.HELD)
@@ -181,6 +187,7 @@ class Client:
             yield self._at(end_ns, Rank.COMPLETION, r)
             if looks_again and self._held(r) == held and r.source.may_look_again():
                 r.source.resolve()
+            self._give_back(r, ended.outcome, end_ns)
             if r.connection is not None:
                 r.source.connections.booked(r.connection, ended.outcome, end_ns)
             if r.server != NO_SERVER:
@@ -196,6 +203,13 @@ class Client:
                 ended, end_ns = gone, self.env.now_ns
                 break
         r.outcome, r.cause, r.end_ns = ended.outcome, ended.cause, end_ns
+
+    def _give_back(self, r: Request, outcome: Outcome, end_ns: int) -> None:
+        """An attempt has ended: its port and its entry can be taken again, now or later (R28)."""
+        if r.port is not None:
+            r.port.give_back(end_ns + port_kept_ns(outcome))
+        if r.table is not None:
+            r.table.give_back(end_ns + entry_kept_ns(outcome))
 
     def _retry_after(self, r: Request, outcome: Outcome) -> int | None:
         """How long until the next attempt, None if there is none (R22)."""
@@ -223,6 +237,11 @@ class Client:
             return _CLIENT_GONE
         if self.plan.datagrams:
             return (yield from self._datagram(r))
+        if r.source.ports is not None:
+            if not r.source.ports.room(self.env.now_ns):
+                return Ended(Outcome.UNREACHABLE, Cause.PORTS_EXHAUSTED)
+            r.port = r.source.ports
+            r.port.take()
         if self.plan.keeps is not Keeps.FRESH:
             r.connection = r.source.connections.take(self.env.now_ns, self.nodes.power(r.source.node))
             if r.connection is not None:
@@ -280,9 +299,9 @@ class Client:
         answer = self._send_datagram(r)
         if isinstance(answer, Accepted):
             answer = yield from self._be_served(r, answer)
-        if isinstance(answer, Ended) and answer.outcome in (Outcome.OK, Outcome.REJECTED):
-            if not self._flows.answer_passes(r.flow, r.source.flow, self.env.now_ns):
-                answer = Silent(Cause.STALE_CONNTRACK)
+        answered = isinstance(answer, Ended) and answer.outcome in (Outcome.OK, Outcome.REJECTED)
+        if answered and not self._flows.answer_passes(r.flow, r.source.flow, self.env.now_ns):
+            answer = Silent(Cause.STALE_CONNTRACK)
         if isinstance(answer, Silent):
             answer = yield from self._unheard(r, answer)
         return answer
@@ -335,9 +354,15 @@ class Client:
         if self.plan.reach is Reach.NONE:
             return Ended(Outcome.UNREACHABLE, Cause.NOT_ROUTED)
         if r.server == NO_SERVER:
+            table = self._tables.get(r.source.node if r.source.node >= 0 else r.source.entry)
+            if table is not None and not table.room(self.env.now_ns):
+                return Silent(Cause.TABLE_FULL)
             answer = self._route(r, j)
             if answer is not None:
                 return answer
+            if table is not None:
+                table.take()
+                r.table = table
         return self._meet_server(r, self._stale)
 
     def _link_lost(self, r: Request) -> bool:

@@ -17,6 +17,7 @@ from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
 from svcsim.dataplane.reference.beliefs import Beliefs
 from svcsim.dataplane.reference.clients import Client
 from svcsim.dataplane.reference.jobs import Jobs
+from svcsim.dataplane.reference.limits import Limit
 from svcsim.dataplane.reference.nodes import Nodes
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.servers import Servers
@@ -38,12 +39,14 @@ class ReferenceEngine:
         self.servers = Servers(self.env, plan.groups)
         self.nodes = Nodes(self.env, plan.n_nodes)
         self.jobs = Jobs(self.env, self.servers, int(plan.vanished_after_ns))
+        tables = {node: Limit(int(plan.table_max)) for node in range(plan.n_nodes)}
         self.clients = [
             Client(
                 env=self.env,
                 servers=self.servers,
                 nodes=self.nodes,
                 beliefs=self.beliefs,
+                tables=tables,
                 number=number,
                 plan=client_plan,
                 vanished_after_ns=int(plan.vanished_after_ns),

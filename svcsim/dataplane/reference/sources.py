@@ -8,6 +8,7 @@ from svcsim.dataplane.contract import ICMP_BURST_NS, ICMP_COST_NS, ClientPlan, R
 from svcsim.dataplane.reference.beliefs import NO_VERSION, Beliefs, pick
 from svcsim.dataplane.reference.connections import Connections
 from svcsim.dataplane.reference.flows import Flow
+from svcsim.dataplane.reference.limits import Limit
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.routers import Router
 from svcsim.rng import u32_at
@@ -39,6 +40,7 @@ class Source:
 
     `held` is the server whose address it is pinned to, or NO_SERVER; `held_version` the list it was picked
     from, which is what a HELD source uses. `flow`: the entry of its one UDP socket (R27).
+    `ports`: R28a.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Source:
         self.router = Router(plan, number)
         self.connections = Connections(plan)
         self.flow: Flow | None = None
+        self.ports = Limit(plan.ports) if plan.ports >= 0 else None
         self.held = NO_SERVER
         self.held_version = NO_VERSION
         self._first = 0

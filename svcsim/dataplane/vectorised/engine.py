@@ -592,6 +592,7 @@ class VectorisedEngine:
             ),
             np.full((2, len(self._cl.clean_before), n), -1, dtype=np.int64),
             np.zeros(n, dtype=np.int8),
+            *(_limits(self._plan) if old is None else (old.limits, old.kept_until)),
         )
         if old is not None:
             for name in ("open", "fails", "fail_t", "ejected", "takes", "learned", "cleaned"):
@@ -699,6 +700,27 @@ def _grown(array: Any, n: int) -> Any:
     longer = np.zeros((n, *array.shape[1:]), dtype=array.dtype)
     longer[: len(array)] = array
     return longer
+
+
+def _table_rows(plan: Plan) -> npt.NDArray[np.int64]:
+    """The row of the limits that is each source's table, tables after ports; -1 without one (R28b)."""
+    ports = sum(c.n_sources for c in plan.clients if c.ports >= 0)
+    found = [np.empty(0, dtype=np.int64)]
+    for c in plan.clients:
+        node = np.where(c.node_of_source >= 0, c.node_of_source, c.entry_of_source).astype(np.int64)
+        found.append(np.where((node >= 0) & c.tracked, node + ports, -1))
+    return np.concatenate(found)
+
+
+def _limits(plan: Plan) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Limits of all ports, then of all nodes' tables, and room for their queues (R28)."""
+    most = [c.ports for c in plan.clients if c.ports >= 0 for _ in range(c.n_sources)]
+    if plan.table_max >= 0:
+        most += [plan.table_max] * plan.n_nodes
+    limits = np.zeros((len(most), kernel.LIMIT_COLUMNS), dtype=np.int64)
+    limits[:, kernel.L_MOST] = most
+    limits[:, kernel.L_RING] = 2 * (np.cumsum(limits[:, kernel.L_MOST]) - limits[:, kernel.L_MOST])
+    return limits, np.zeros(2 * sum(most), dtype=np.int64)
 
 
 def _numbered(which: Sequence[bool]) -> npt.NDArray[np.int64]:
@@ -832,5 +854,7 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         view_of=np.concatenate([c.views for c in plans] or [np.empty(0, dtype=np.int32)]).astype(np.int32),
         floor=column([c.resolve_floor_ns for c in plans]),
         looked=np.zeros(total, dtype=np.int64),
+        port_limit=_numbered([c.ports >= 0 for c in plans for _ in range(c.n_sources)]),
+        table_limit=_table_rows(plan),
     )
     return clients, pairs

@@ -28,6 +28,9 @@ from svcsim.dataplane.contract import (
     ON_SERVERS_NODE,
     REMEMBERED_NS,
     SHARE_UNITS,
+    TABLE_CLOSE_NS,
+    TABLE_TIME_WAIT_NS,
+    TIME_WAIT_NS,
     UDP_STREAM_AFTER_NS,
     Balance,
     Cause,
@@ -159,9 +162,13 @@ _TURNS, _FEWEST, _BY_SOURCE, _MAGLEV, _TUPLE = (
 REMEMBERED = np.int64(REMEMBERED_NS)
 CHECK = np.int64(LEAVING_CHECK_NS)
 _C_CONNTRACK = int(Cause.STALE_CONNTRACK)
+_C_TABLE, _C_PORTS = int(Cause.TABLE_FULL), int(Cause.PORTS_EXHAUSTED)
 _S_STREAM, _S_ONE = int(Socket.STREAM), int(Socket.ONE)
 _CLEAN_NONE, _CLEAN_REMOVED, _CLEAN_SERVING = (int(k) for k in Cleaning)
 STREAM_AFTER = np.int64(UDP_STREAM_AFTER_NS)
+TIME_WAIT = np.int64(TIME_WAIT_NS)
+TABLE_TIME_WAIT = np.int64(TABLE_TIME_WAIT_NS)
+TABLE_CLOSE = np.int64(TABLE_CLOSE_NS)
 
 # kinds of heap events
 K_WAIT, _K_RESOLVE, _K_JOB, _K_BOOK, K_RETRY, K_UNHEARD, _K_SHARED, _K_SHARED_LATE = range(8)
@@ -196,14 +203,20 @@ CONNECTING, ACCEPTED, ENDED, WAITING = range(4)
     W_HELD,
     W_ENTERED,
     W_POWER,
-) = range(25)
-WAIT_COLUMNS = 25
+    W_HOLDS,
+) = range(26)
+WAIT_COLUMNS = 26
 
 # values of W_ENTERED: no entry, one that its server's list confirms, one that only the table has (R27)
 NO_FLOW, OWN_FLOW, FLOW, STALE_FLOW = range(4)
 # columns of the table of entries, one row to a source (R27)
 F_SERVER, F_SINCE, F_UNTIL, F_ANSWERED, F_POWER = range(5)
 FLOW_COLUMNS = 5
+# columns of what is limited (R28): how many there are, are taken, and two queues of those kept for a while
+L_MOST, L_TAKEN, L_RING, L_HEAD, L_LENGTH, L_HEAD_SHORT, L_LENGTH_SHORT = range(7)
+LIMIT_COLUMNS = 7
+# bits of W_HOLDS
+HOLDS_PORT, HOLDS_ENTRY = 1, 2
 
 # columns of the open table
 (
@@ -917,6 +930,8 @@ def _syn(
         outcome = _NOT_SENT
         cause = _C_NODE
         row[W_SYNS] -= 1
+    elif row[W_STICKY] == 0 and cl.reach[client] != _R_NONE and not _room(rt, cl.table_limit[flat], t):
+        row[W_CAUSE] = _C_TABLE
     elif row[W_STICKY] == 0:
         if cl.reach[client] == _R_NONE:
             outcome = _UNREACHABLE
@@ -994,6 +1009,8 @@ def _syn(
     if row[W_STICKY] == 1:
         state = sv.state[server]
         stale = _C_RESOLVER if cl.reach[client] >= _R_PINNED else _C_STALE
+        if cl.table_limit[flat] >= 0 and row[W_HOLDS] & HOLDS_ENTRY == 0:
+            _take_one(rt, cl.table_limit[flat], row, HOLDS_ENTRY)
         if cl.socket[client] != _S_STREAM:
             stale = _datagram_routed(sv, cl, row, flat, t, stale)
         if sc[NODES_AWAY] > 0 and state != _UNBORN and link_lost(sv, cl, flat, row[W_ENTRY], server):
@@ -1058,6 +1075,8 @@ def _book(
     if outcome in (_OK, _REJECTED) and not _answer_passes(sv, cl, rt, row, flat, t):
         _unheard(sc, cl, ev, work, w, _C_CONNTRACK)
         return
+    if row[W_HOLDS] > 0:
+        _give_back(cl, rt, row, flat, outcome, t)
     if (
         outcome not in (_OK, _NOT_SENT)
         and cl.resolve[client] == _ON_FAILURE
@@ -1113,6 +1132,7 @@ def _blank(row: Any) -> None:
     row[W_START] = -1
     row[W_CONNECTION] = -1
     row[W_ENTERED] = NO_FLOW
+    row[W_HOLDS] = 0
 
 
 @compiled
@@ -1272,6 +1292,11 @@ def _attempt(
     if c < 0:
         if cl.socket[client] != _S_STREAM:
             _follow_entry(sc, sv, cl, rt, rows, row, flat, t)
+        elif cl.port_limit[flat] >= 0 and not (sc[NODES_AWAY] > 0 and client_gone(sv, cl, flat)):
+            if not _room(rt, cl.port_limit[flat], t):
+                give_up(sc, cl, ev, work, out, w, t, _UNREACHABLE, _C_PORTS)
+                return
+            _take_one(rt, cl.port_limit[flat], row, HOLDS_PORT)
         _syn(until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out, w, t, u)
         return
     connection = kept.table[c]
@@ -1405,7 +1430,7 @@ def _follow_entry(sc: Any, sv: Any, cl: Any, rt: Any, rows: Any, row: Any, flat:
 
 @compiled
 def _datagram_routed(sv: Any, cl: Any, row: Any, flat: Any, t: Any, stale: Any) -> Any:
-    """R27: a datagram has a server; the rules' choice is a new entry. What an address that is no more means."""
+    """R27: a datagram has a server; if by the rules, that is a new entry. The cause if it is no more."""
     client = row[W_CLIENT]
     if row[W_ENTERED] == STALE_FLOW:
         return _C_CONNTRACK
@@ -1445,6 +1470,58 @@ def _answer_passes(sv: Any, cl: Any, rt: Any, row: Any, flat: Any, t: Any) -> An
         flow[F_UNTIL] = _extended(cl, client, flow[F_SINCE], flow[F_ANSWERED], t)
         flow[F_ANSWERED] = 1
     return alive
+
+
+@compiled
+def _room(rt: Any, limit: Any, t: Any) -> Any:
+    """R28: whether one more can be taken of what is limited (its row, -1 for no limit)."""
+    if limit < 0:
+        return True
+    row = rt.limits[limit]
+    most = row[L_MOST]
+    for short in range(2):
+        ring = row[L_RING] + short * most
+        head = L_HEAD + 2 * short
+        while row[head + 1] > 0 and rt.kept_until[ring + row[head]] <= t:
+            row[head] = row[head] + 1 if row[head] + 1 < most else 0
+            row[head + 1] -= 1
+            row[L_TAKEN] -= 1
+    return row[L_TAKEN] < most
+
+
+@compiled
+def _take_one(rt: Any, limit: Any, waiting: Any, what: Any) -> None:
+    """R28: an attempt takes a port or an entry."""
+    rt.limits[limit, L_TAKEN] += 1
+    waiting[W_HOLDS] |= what
+
+
+@compiled
+def _kept(rt: Any, limit: Any, short: Any, until: Any) -> None:
+    """R28: one is kept until an instant, in the queue of the longer or the shorter time; instants ascend."""
+    row = rt.limits[limit]
+    head = L_HEAD + 2 * short
+    tail = row[head] + row[head + 1]
+    if tail >= row[L_MOST]:
+        tail -= row[L_MOST]
+    rt.kept_until[row[L_RING] + short * row[L_MOST] + tail] = until
+    row[head + 1] += 1
+
+
+@compiled
+def _give_back(cl: Any, rt: Any, row: Any, flat: Any, outcome: Any, t: Any) -> None:
+    """R28: the attempt of a wait-table row has ended at t."""
+    if row[W_HOLDS] & HOLDS_PORT:
+        if outcome in (_OK, _REQUEST_TIMEOUT, _REJECTED, _MISDELIVERED):
+            _kept(rt, cl.port_limit[flat], 0, t + TIME_WAIT)
+        else:
+            rt.limits[cl.port_limit[flat], L_TAKEN] -= 1
+    if row[W_HOLDS] & HOLDS_ENTRY:
+        if outcome in (_REFUSED, _RESET):
+            _kept(rt, cl.table_limit[flat], 1, t + TABLE_CLOSE)
+        else:
+            _kept(rt, cl.table_limit[flat], 0, t + TABLE_TIME_WAIT)
+    row[W_HOLDS] = 0
 
 
 @compiled

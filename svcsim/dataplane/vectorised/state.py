@@ -30,7 +30,7 @@ Array = Any  # a NumPy array; kernels are typed by Numba from what they are give
 HIST_BINS = 64 * 64
 JOB_CLIENT = 1 << 31
 N_OUTCOMES = 12
-N_CAUSES = 15
+N_CAUSES = 17
 OUT_COLUMNS = 16
 
 # places in the int64 array of scalars
@@ -112,9 +112,10 @@ class Clients(NamedTuple):
     stuck_width: where a client's affinities begin, and how many a source has; retry_on int64: a bit to an
     outcome.
     law int32 (n_clients, n_groups): which service-time law of the client's slot a group uses.
-    R27: socket, cleaning int8, udp, udp_stream int64 per client; flow int64 (sources, columns): the entry of a
-    source's socket; clean_place int32 per source: its row in Routers.cleaned, or -1; clean_row int32 per place
-    in `current`: the row that its beliefs turn, or -1; clean_before int64 per row.
+    R27: socket, cleaning int8, udp, udp_stream int64 per client; flow int64 (sources, columns): the entry of
+    a source's socket; clean_place int32 per source: its row in Routers.cleaned, or -1; clean_row int32 per
+    place in `current`: the row that its beliefs turn, or -1; clean_before int64 per row.
+    R28: port_limit, table_limit int64 per source: a row of Routers.limits, or -1.
     view_of int32 per source: the view that R7 asks about. R34: floor int64 per client, looked int64 per
     source.
     """
@@ -193,6 +194,8 @@ class Clients(NamedTuple):
     view_of: Array
     floor: Array
     looked: Array
+    port_limit: Array
+    table_limit: Array
 
 
 class Virtuals(NamedTuple):
@@ -241,6 +244,7 @@ class Routers(NamedTuple):
     affinities. candidates int32: room for a list. virtual: what chooses in place of sources.
     cleaned int64 (2, rows, n_servers): when an entry to a server would have been deleted
     last, by cleaning REMOVED and SERVING (R27b); marks int8 (n_servers,): room for _note_cleaning.
+    limits int64 (rows, columns), kept_until int64 (flat): what is limited, and its queues (R28).
     """
 
     open: Array
@@ -255,6 +259,8 @@ class Routers(NamedTuple):
     virtual: Virtuals
     cleaned: Array
     marks: Array
+    limits: Array
+    kept_until: Array
 
 
 class Kept(NamedTuple):

@@ -37,6 +37,8 @@ for _cause, _stage in (
     (Cause.POLICY_DROP, Stage.POLICY),
     (Cause.KEPT_CLOSED, Stage.CONNECTION),
     (Cause.STALE_CONNTRACK, Stage.CONNTRACK),
+    (Cause.TABLE_FULL, Stage.NETWORK),
+    (Cause.PORTS_EXHAUSTED, Stage.NETWORK),
 ):
     _STAGE_OF_CAUSE[_cause] = _stage
 
@@ -55,6 +57,8 @@ _RULE_OF_CAUSE = {
     Cause.POLICY_DROP: "R21",
     Cause.KEPT_CLOSED: "R25",
     Cause.STALE_CONNTRACK: "R27",
+    Cause.TABLE_FULL: "R28",
+    Cause.PORTS_EXHAUSTED: "R28",
 }
 
 
@@ -62,8 +66,8 @@ def rule_of(outcome: int, cause: int) -> str:
     """The rule of `dataplane.contract` that settled a request so."""
     if outcome == Outcome.CONNECT_TIMEOUT:
         return "R8"
-    if cause == Cause.STALE_CONNTRACK:
-        return "R27"
+    if cause in (Cause.STALE_CONNTRACK, Cause.TABLE_FULL):
+        return _RULE_OF_CAUSE[Cause(cause)]
     if outcome == Outcome.REQUEST_TIMEOUT:
         return "R15"
     return _RULE_OF_CAUSE.get(Cause(cause), "")

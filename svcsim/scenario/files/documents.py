@@ -31,6 +31,7 @@ from svcsim.scenario.events import (
 from svcsim.scenario.model import (
     Client,
     Cluster,
+    Conntrack,
     Dns,
     KeepAlive,
     KubeProxy,
@@ -132,6 +133,17 @@ def _dns_document(dns: Dns) -> dict[str, Any]:
     return found
 
 
+def _conntrack_document(tables: Conntrack) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "udp": format_duration(tables.udp_ns),
+        "udpStream": format_duration(tables.udp_stream_ns),
+        "cleanup": tables.cleanup,
+    }
+    if tables.most is not None:
+        found["max"] = tables.most
+    return found
+
+
 def cluster_document(cluster: Cluster) -> dict[str, Any]:
     """Return a cluster as `cluster` has it, without its lag."""
     found = {
@@ -156,11 +168,7 @@ def cluster_document(cluster: Cluster) -> dict[str, Any]:
     if cluster.dns != usual.dns:
         found["dns"] = _dns_document(cluster.dns)
     if cluster.conntrack != usual.conntrack:
-        found["conntrack"] = {
-            "udp": format_duration(cluster.conntrack.udp_ns),
-            "udpStream": format_duration(cluster.conntrack.udp_stream_ns),
-            "cleanup": cluster.conntrack.cleanup,
-        }
+        found["conntrack"] = _conntrack_document(cluster.conntrack)
     if cluster.node_monitor_grace_period_ns is not None:
         found["nodeMonitorGracePeriod"] = format_duration(cluster.node_monitor_grace_period_ns)
     return found
@@ -281,6 +289,8 @@ def client_document(client: Client) -> dict[str, Any]:
             "connect": _limit(client.connect_timeout_ns),
             "request": _limit(client.request_timeout_ns),
         }
+    if client.ports is not None:
+        found["ports"] = client.ports
     found["from"] = client.origin
     found["sources"] = client.sources
     found["hostNetwork"] = client.host_network

@@ -7,7 +7,15 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from svcsim.kube.routes import MAX_WEIGHT
-from svcsim.scenario.model import MAX_NODES, MAX_SOURCES, MAY_BE_RETRIED, PRESETS, VIAS
+from svcsim.scenario.model import (
+    EPHEMERAL_PORTS,
+    MAX_NODES,
+    MAX_SOURCES,
+    MAX_TABLE,
+    MAY_BE_RETRIED,
+    PRESETS,
+    VIAS,
+)
 
 __all__ = [
     "BudgetFile",
@@ -181,6 +189,7 @@ class ConntrackFile(_File, kw_only=True, frozen=True):
     udp: Duration | UnsetType = UNSET
     udp_stream: Duration | UnsetType = UNSET
     cleanup: bool | UnsetType = UNSET
+    max: Annotated[int, Meta(ge=1, le=MAX_TABLE)] | UnsetType = UNSET
 
 
 class DnsFile(_File, kw_only=True, frozen=True):
@@ -388,6 +397,7 @@ class ClientFile(
     channel: bool | ChannelFile | UnsetType = UNSET
     protocol: Literal["tcp", "udp"] | UnsetType = UNSET
     sockets: Literal["one", "per-request"] | UnsetType = UNSET
+    ports: Annotated[int, Meta(ge=1, le=EPHEMERAL_PORTS)] | UnsetType = UNSET
 
 
 class EventFile(

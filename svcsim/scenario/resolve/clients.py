@@ -154,6 +154,7 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         retry=_retry(file, via, where / "retry"),
         protocol="udp" if sockets else "tcp",
         sockets=sockets,
+        ports=default("clients.ports") if file.ports is UNSET else file.ports,
         eject=_eject(file, via, resolve, where / "eject"),
         keep_alive=_keep_alive(file, via, where),
         min_resolution_ns=_min_resolution(file, resolve, where / "minResolution"),

@@ -222,7 +222,8 @@ def _conntrack(file: ConntrackFile | UnsetType, where: Where) -> Conntrack:
     if file.udp_stream is not UNSET:
         stream = positive_ns(file.udp_stream, where / "udpStream")
     cleanup = usual.cleanup if file.cleanup is UNSET else file.cleanup
-    return Conntrack(udp_ns=udp, udp_stream_ns=stream, cleanup=cleanup)
+    most = usual.most if file.max is UNSET else file.max
+    return Conntrack(udp_ns=udp, udp_stream_ns=stream, cleanup=cleanup, most=most)
 
 
 def resolve_cluster(
