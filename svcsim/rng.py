@@ -45,6 +45,8 @@ class Purpose(IntEnum):
     CHOICE = 15
     RETRY = 16
     LIFETIME = 17
+    BURST = 40
+    THINK = 41
 
 
 @lru_cache(maxsize=1 << 16)

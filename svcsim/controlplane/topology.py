@@ -473,4 +473,5 @@ class Topology:
             age_key=dice.key(Purpose.LIFETIME, client.name),
             repick_key=dice.key(Purpose.REPICK, client.name),
             resolve_key=dice.key(Purpose.RESOLVE, client.name),
+            users=0 if client.loop is None else client.loop.users,
         )

@@ -188,6 +188,16 @@ R25. *Kept connections.* With `keeps` FRESH every attempt opens a connection (R6
     closed otherwise. KEPT: it is closed too if it is over, or if the stack, rid of what is over, has
     max_idle.
 
+**Clients that wait for answers**
+
+R29. *Closed loop.* With `users` > 0 a client's requests arrive because earlier ones ended. User u, 0 <= u <
+    users, sends requests number u, u + users, u + 2 * users, ..., one at a time, all from source u mod
+    n_sources (in place of R4). T(r), the time its user thinks before request r, its route word and its
+    service times are drawn by r (`loops.LoopDraws`). Request u arrives at T(u). When request r, which arrived
+    at a, has ended at e (with R22 its last attempt), request r + users arrives at max(e + T(r + users), a +
+    LOOP_FLOOR_NS), rank ARRIVAL: no user can send for ever at one instant. After one that stays OPEN there is
+    no other.
+
 `attempts`: attempts begun; `attempt_ns`: when the last began; the columns from `entry` to `start_ns` are of
 the last.
 `syns` counts SYNs sent. `entry`: the node entered at (R20), -1 if none. `observer`, `version`: of the last
@@ -203,12 +213,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from svcsim.scenario.load import LOOP_FLOOR_NS
 from svcsim.timeline.histories import Slice
 
 __all__ = [
     "DROPPED",
     "ICMP_BURST_NS",
     "ICMP_COST_NS",
+    "LOOP_FLOOR_NS",
     "NEVER",
     "ON_SERVERS_NODE",
     "RECORD_DTYPE",
@@ -445,6 +457,7 @@ class ClientPlan:
     `eject_after` (0: never), `eject_ns`: R24. `keeps` to `hears_ns`: R25, NEVER for no limit.
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
+    `users`: R29, 0 for a client whose requests arrive by themselves.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
     (ETIMEDOUT) is then the connect time-out.
     """
@@ -494,6 +507,7 @@ class ClientPlan:
     ladder_ns: Int64
     repick_key: int
     resolve_key: int
+    users: int = 0
 
     @property
     def n_sources(self) -> int:

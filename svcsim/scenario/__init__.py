@@ -28,6 +28,7 @@ from svcsim.scenario.events import (
 from svcsim.scenario.files.jsonschema import json_schema
 from svcsim.scenario.files.reading import load_scenario, parse_scenario
 from svcsim.scenario.frommanifests import scenario_from_manifests
+from svcsim.scenario.load import Bursts, Curve, Loop, Trace
 from svcsim.scenario.model import (
     FROM_OUTSIDE,
     Client,
@@ -50,10 +51,12 @@ __all__ = [
     "LAG_KEYS",
     "NODE_EVENTS",
     "REGISTRY",
+    "Bursts",
     "Client",
     "Cluster",
     "Cordon",
     "Crash",
+    "Curve",
     "Default",
     "Delete",
     "Dns",
@@ -65,6 +68,7 @@ __all__ = [
     "Kill",
     "KubeProxy",
     "LoadBalancer",
+    "Loop",
     "Node",
     "NodeEvent",
     "Partition",
@@ -77,6 +81,7 @@ __all__ = [
     "Scenario",
     "StartProxy",
     "StopProxy",
+    "Trace",
     "Uncordon",
     "Unready",
     "Upgrade",

@@ -251,6 +251,8 @@ _ROWS: Final = (
     ),
     Default("workloads.keepAlive", None, "duration", "assumed", "a server that closes no idle connection"),
     Default("clients.arrivals", "poisson", "kind", "assumed", "many independent users"),
+    Default("clients.arrivals.trace.unit", "s", "unit", "assumed", "of instants in a CSV file"),
+    Default("clients.rate.interpolate", "linear", "kind", "assumed", "with a curve"),
     Default("clients.resolve", "once", "kind", "assumed", "with via: pod-ip; a headless client's is the TTL"),
     Default("clients.pick", "random", "kind", "assumed", "with via: headless; answers are shuffled"),
     Default("clients.balance", "random", "kind", "assumed", "of clients that watch endpoints"),

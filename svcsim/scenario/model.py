@@ -10,6 +10,7 @@ from svcsim.distributions import Distribution
 from svcsim.kube.keys import ObjectKey
 from svcsim.kube.quantities import parse_quantity
 from svcsim.scenario.defaults import default, default_law, default_ns
+from svcsim.scenario.load import Bursts, Curve, Loop, Trace
 
 __all__ = [
     "ARRIVALS",
@@ -335,13 +336,14 @@ class Client:
     `resolve` is None unless `via` is pod-ip or headless, `pick` unless it is headless; `entry` is any, own,
     node:NAME or zone:NAME where `via` is node-port and None otherwise; `balance` is how a source that watches
     endpoints, or an ingress proxy, chooses, None for others; timeouts, of an attempt, are None for no limit;
-    `origin` is nodes, outside, node:NAME or zone:NAME.
+    `origin` is nodes, outside, node:NAME or zone:NAME. Requests arrive by `rate_per_s`, or where that is 0 by
+    one of `curve`, `trace` and `loop`.
     """
 
     name: str
     to: ObjectKey
     via: Via
-    rate_per_s: float
+    rate_per_s: float = 0.0
     port: str | int | None = None
     resolve: Resolve | None = None
     resolve_every_ns: int | None = None
@@ -357,3 +359,7 @@ class Client:
     retry: Retry | None = None
     eject: Eject | None = None
     keep_alive: KeepAlive | None = None
+    curve: Curve | None = None
+    bursts: Bursts | None = None
+    trace: Trace | None = None
+    loop: Loop | None = None

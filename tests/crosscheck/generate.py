@@ -444,7 +444,7 @@ def random_scenario(seed: int) -> dict:
     lag["ingress"] = m.law(0, 300, 1500)
     if balancers:
         lag["loadBalancer"] = {"constant": "100ms"} if m.grid else {"uniform": {"low": "0s", "high": "2s"}}
-    return {
+    scenario = {
         "name": f"generated {seed}",
         "manifests": manifests,
         "duration": f"{duration}s",
@@ -470,3 +470,43 @@ def random_scenario(seed: int) -> dict:
         "clients": clients,
         "events": [_event(m, t, m.dice.choice(targets)[0], clients) for t in sorted(at)],
     }
+    _load(random.Random(f"load {seed}"), m.grid, scenario)
+    return scenario
+
+
+def _load(dice: random.Random, grid: bool, scenario: dict[str, Any]) -> None:
+    """In an eighth of the scenarios, clients whose requests arrive otherwise than at a rate of their own."""
+    if dice.random() > 0.125:
+        return
+    said = {event["rate"] for event in scenario["events"] if "rate" in event}
+    for client in scenario["clients"]:
+        if client["name"] in said or dice.random() < 0.2:
+            continue
+        kind = dice.choice(["loop", "loop", "loop", "curve", "bursts", "trace"])
+        if kind == "bursts":
+            client["bursts"] = {
+                "every": "2s",
+                "length": dice.choice(["100ms", "1s"]),
+                **dice.choice([{"factor": 3}, {"factor": 0}, {"rate": 60}]),
+                "random": dice.choice([True, False]),
+            }
+            continue
+        del client["rate"]
+        client.pop("arrivals", None)
+        if kind == "loop":
+            users = dice.choice([1, 7, 20])
+            think = ["100ms", "300ms"] if grid else ["50ms", {"exponential": {"mean": "200ms"}}]
+            if users == 1:
+                think.append("0s")
+            client["loop"] = {"users": users, "think": dice.choice(think)}
+            if "sources" in client:
+                client["sources"] = min(client["sources"], users)
+        elif kind == "curve":
+            points = [["0s", dice.choice([0, 30])], ["1s", 90], ["2500ms", 10]]
+            client["rate"] = {"curve": points, "interpolate": dice.choice(["linear", "step"])}
+            if dice.random() < 0.5:
+                client["rate"] |= {"period": "4s", "start": "1500ms"}
+        else:
+            instants = [f"{100 * dice.randrange(0, 20)}ms" for _ in range(dice.choice([1, 30]))]
+            instants.sort(key=lambda text: int(text.removesuffix("ms")))
+            client["arrivals"] = {"trace": {"instants": instants, "repeat": "2s"}}

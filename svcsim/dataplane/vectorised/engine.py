@@ -24,7 +24,7 @@ from svcsim.dataplane.contract import (
     Window,
 )
 from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
-from svcsim.dataplane.vectorised import kernel, links, state
+from svcsim.dataplane.vectorised import kernel, links, loops, state
 from svcsim.rng import u32_at
 
 __all__ = ["Keep", "VectorisedEngine"]
@@ -101,6 +101,9 @@ class VectorisedEngine:
             np.zeros((256, kernel.OPEN_COLUMNS), dtype=np.int64),
             np.zeros((1, kernel.JOB_COLUMNS), dtype=np.int64),
         )
+        self._users = loops.Users(draws)
+        self._grow_heap(self._users.n)
+        self._users.start(self._scalars, self._cl, self._ev)
         n_clients = len(plan.clients)
         self._out = state.Output(
             np.zeros((1 << 14, state.OUT_COLUMNS), dtype=np.int64),
@@ -201,6 +204,8 @@ class VectorisedEngine:
             self._room_for_one()
             if waits_to_begin[w]:
                 kernel.end_request(self._scalars, self._work, self._out, w, *gone)
+                client, request, arrival = wait[w, [kernel.W_CLIENT, kernel.W_REQUEST, kernel.W_ARRIVAL]]
+                kernel.goes_on(self._scalars, self._cl, self._ev, client, request, arrival, at_ns)
             else:
                 kernel.give_up(self._scalars, self._cl, self._ev, self._work, self._out, w, *gone)
         opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
@@ -385,6 +390,8 @@ class VectorisedEngine:
         match status:
             case kernel.NEED_SLOT:
                 self._next_slot(client)
+            case kernel.NEED_LOOP:
+                self._users.refill(self._cl)
             case kernel.NEED_OUTPUT:
                 self._drain()
                 need = int(self._scalars[state.OPEN_SIZE]) + 64
@@ -410,8 +417,8 @@ class VectorisedEngine:
                 rows = rows._replace(log_t=t, log_pair=pair, log_version=version)
         return rows
 
-    def _grow_heap(self) -> None:
-        need = 2 * int(self._scalars[state.HEAP_SIZE] + self._scalars[state.OPEN_SIZE]) + 64
+    def _grow_heap(self, more: int = 0) -> None:
+        need = 2 * int(self._scalars[state.HEAP_SIZE] + self._scalars[state.OPEN_SIZE] + more) + 64
         if len(self._ev.key) < need:
             self._ev = state.Events(_grown(self._ev.key, need), _grown(self._ev.what, need))
 
@@ -733,5 +740,6 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         max_requests=column([c.max_requests for c in plans]),
         hears=column([c.hears_ns for c in plans]),
         law=law,
+        **loops.columns(plans, draws),
     )
     return clients, pairs

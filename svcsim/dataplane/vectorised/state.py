@@ -100,6 +100,9 @@ class Clients(NamedTuple):
     stuck_width: where a client's affinities begin, and how many a source has; retry_on int64: a bit to an
     outcome.
     law int32 (n_clients, n_groups): which service-time law of the client's slot a group uses.
+    R29: users int64 per client; a client's users begin at user_at[client]. Per user (first axis): loop_place
+    int64, which of its drawn requests is its present or next; loop_route uint64 (n, k), loop_think int64
+    (n, k), how long it thinks after it; loop_service int64 (n, laws, k).
     """
 
     view_id: Array
@@ -165,6 +168,12 @@ class Clients(NamedTuple):
     max_requests: Array
     hears: Array
     law: Array
+    users: Array
+    user_at: Array
+    loop_place: Array
+    loop_route: Array
+    loop_think: Array
+    loop_service: Array
 
 
 class Routers(NamedTuple):

@@ -25,6 +25,7 @@ from svcsim.scenario.events import (
     Unready,
     Upgrade,
 )
+from svcsim.scenario.files.loaddocuments import load_document
 from svcsim.scenario.model import (
     Client,
     Cluster,
@@ -215,7 +216,7 @@ def client_document(client: Client) -> dict[str, Any]:
         "name": client.name,
         "to": _key(client.to),
         "via": client.via,
-        "rate": client.rate_per_s,
+        **load_document(client),
     }
     if client.port is not None:
         found["port"] = client.port
@@ -238,7 +239,6 @@ def client_document(client: Client) -> dict[str, Any]:
         found[key] = value
     if client.eject is not None:
         found["eject"] = {"after": client.eject.after, "for": format_duration(client.eject.for_ns)}
-    found["arrivals"] = client.arrivals
     found["timeout"] = {
         "connect": _limit(client.connect_timeout_ns),
         "request": _limit(client.request_timeout_ns),

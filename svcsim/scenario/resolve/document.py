@@ -62,7 +62,9 @@ def resolve(
     behaviours = resolve_workloads(
         {} if file.workloads is UNSET else file.workloads, lookup=lookup, where=where / "workloads"
     )
-    clients = resolve_clients(file.clients, cluster=cluster, lookup=lookup, where=where / "clients")
+    clients = resolve_clients(
+        file.clients, cluster=cluster, lookup=lookup, base=base, where=where / "clients"
+    )
     return Scenario(
         name="scenario" if file.name is UNSET else file.name,
         manifests=manifests,
