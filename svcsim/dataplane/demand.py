@@ -26,7 +26,7 @@ def rate_curve(scenario: Scenario, client: int, seed: int = 0, replication: int 
         return curve
     key = key64(seed, replication, Purpose.BURST, own.name)
     spells = (_random_spells if own.bursts.random else _regular_spells)(own.bursts, scenario.duration_ns, key)
-    return _with_bursts(curve, own.bursts, spells)
+    return _with_bursts(curve, own.bursts, spells, scenario.duration_ns)
 
 
 def _stepped(client: Client, scenario: Scenario) -> Pieces:
@@ -84,9 +84,9 @@ def _random_spells(bursts: Bursts, until_ns: int, key: int) -> list[tuple[int, i
     return spells
 
 
-def _with_bursts(curve: RateCurve, bursts: Bursts, spells: list[tuple[int, int]]) -> RateCurve:
+def _with_bursts(curve: RateCurve, bursts: Bursts, spells: list[tuple[int, int]], until_ns: int) -> RateCurve:
     """Return the curve with another rate during spells, which are in order and apart."""
-    edges = sorted({*curve.starts_ns, *(at for spell in spells for at in spell)})
+    edges = sorted({*curve.starts_ns, *(at for spell in spells for at in spell if at < until_ns)})
     pieces: Pieces = []
     k = 0
     for at in edges:
