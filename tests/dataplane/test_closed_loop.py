@@ -165,8 +165,16 @@ def test_a_hundred_thousand_users_take_their_turns() -> None:
     assert (rows["request"] == np.arange(len(rows))).all()
 
 
-def test_short_thinking_is_warned_of() -> None:
-    said = scenario({"users": 2, "think": {"exponential": {"mean": "1s"}}}).warnings
-    assert any("thinking may take less than 1ms" in line for line in said)
-    said = scenario({"users": 2, "think": "1ms"}).warnings
-    assert not any("thinking" in line for line in said)
+@pytest.mark.parametrize(
+    ("think", "warned"),
+    [
+        ("0s", True),
+        ("900us", True),
+        ("1ms", False),
+        ({"exponential": {"mean": "50ms"}}, True),
+        ({"exponential": {"mean": "1s"}}, False),
+    ],
+)
+def test_short_thinking_is_warned_of(think: Any, warned: bool) -> None:
+    said = scenario({"users": 2, "think": think}).warnings
+    assert any("thinking often takes less than 1ms" in line for line in said) == warned
