@@ -46,6 +46,8 @@ class Purpose(IntEnum):
     RETRY = 16
     LIFETIME = 17
     SHARES = 33
+    BURST = 40
+    THINK = 41
 
 
 @lru_cache(maxsize=1 << 16)

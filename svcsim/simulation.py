@@ -15,16 +15,19 @@ from svcsim.controlplane.lags import Dice
 from svcsim.controlplane.recorded import check_recording, plane_of
 from svcsim.controlplane.topology import Topology
 from svcsim.dataplane.contract import Ask, Cause, DataPlane, Job, JobResult, Outcome, Plan, Window
-from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws, RateCurve
+from svcsim.dataplane.demand import rate_curve
+from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
+from svcsim.dataplane.loops import LoopDraws
 from svcsim.dataplane.reference import ReferenceEngine
 from svcsim.dataplane.vectorised import VectorisedEngine
 from svcsim.dataplane.vectorised.engine import Keep
+from svcsim.distributions import Distribution
 from svcsim.errors import ScenarioError
 from svcsim.results.collect import Collector
 from svcsim.results.frames import result_of
 from svcsim.results.raw import Replication
 from svcsim.results.result import Result
-from svcsim.scenario import Rate, Scenario, load_scenario
+from svcsim.scenario import Client, Scenario, load_scenario
 from svcsim.timeline import Recording
 
 __all__ = ["Engine", "client_draws", "run_replication", "simulate"]
@@ -106,27 +109,37 @@ def client_draws(
     scenario = topology.scenario
     draws = []
     for k, client in enumerate(scenario.clients):
-        starts, rates = [0], [client.rate_per_s]
-        for event in scenario.events:
-            if isinstance(event, Rate) and event.client == client.name and event.at_ns < plan.duration_ns:
-                if event.at_ns == starts[-1]:
-                    rates[-1] = event.rate_per_s
-                else:
-                    starts.append(event.at_ns)
-                    rates.append(event.rate_per_s)
         draws.append(
             ClientDraws(
                 name=client.name,
                 seed=seed,
                 replication=replication,
                 duration_ns=plan.duration_ns,
-                curve=RateCurve(tuple(starts), tuple(rates)),
+                curve=rate_curve(scenario, k, seed, replication),
                 poisson=client.arrivals == "poisson",
                 services=topology.groups_of_client(k),
                 shares=topology.shares_of_client(k, dice),
+                trace=client.trace,
+                loop=_loop_draws(client, topology.groups_of_client(k), seed, replication),
             )
         )
     return draws
+
+
+def _loop_draws(
+    client: Client, services: dict[int, Distribution], seed: int, replication: int
+) -> LoopDraws | None:
+    """The draws of a client's users, None where it has none."""
+    if client.loop is None:
+        return None
+    return LoopDraws(
+        name=client.name,
+        seed=seed,
+        replication=replication,
+        users=client.loop.users,
+        think=client.loop.think,
+        services=services,
+    )
 
 
 class _Timed:

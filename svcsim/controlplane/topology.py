@@ -612,4 +612,5 @@ class Topology:
             hash_key=dice.key(Purpose.ROUTER, f"hash/{client.name}"),
             backends=len(self.source_nodes[k]) // client.sources,
             resolve_floor_ns=client.min_resolution_ns,
+            users=0 if client.loop is None else client.loop.users,
         )

@@ -262,6 +262,16 @@ R28. Of clients with `keeps` FRESH and `socket` STREAM; every attempt is booked 
         after all else.
     Nothing else gives one back, a loss of power neither.
 
+**Clients that wait for answers**
+
+R29. *Closed loop.* With `users` > 0 a client's requests arrive because earlier ones ended. User u, 0 <= u <
+    users, sends requests number u, u + users, u + 2 * users, ..., one at a time, all from source u mod
+    n_sources (in place of R4). T(r), the time its user thinks before request r, its route word and its
+    service times are drawn by r (`loops.LoopDraws`). Request u arrives at T(u). When request r, which arrived
+    at a, has ended at e (with R22 its last attempt), request r + users arrives at max(e + T(r + users), a +
+    LOOP_FLOOR_NS), rank ARRIVAL: no user can send for ever at one instant. After one that stays OPEN there is
+    no other.
+
 **How servers work**
 
 R31. *Processor sharing.* A group with cores_permille = C > 0 (thousandths of a core) has no workers. What its
@@ -313,6 +323,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from svcsim.scenario.load import LOOP_FLOOR_NS
 from svcsim.timeline.histories import Slice
 
 __all__ = [
@@ -325,6 +336,7 @@ __all__ = [
     "ICMP_COST_NS",
     "LEAVING_CHECK_NS",
     "LONGEST_WORK_NS",
+    "LOOP_FLOOR_NS",
     "NEVER",
     "ON_SERVERS_NODE",
     "RECORD_DTYPE",
@@ -663,6 +675,7 @@ class ClientPlan:
     `ports` (-1 for no limit), `tracked`: R28.
     `phase_ns`: int64 (n_sources,), first re-resolution of EVERY.
     `ladder_ns`: int64 (k,), retransmission instants after the arrival, ascending.
+    `users`: R29, 0 for a client whose requests arrive by themselves.
     `request_timeout_ns`, `connect_timeout_ns`: NEVER where the client has none; the kernel's last word
     (ETIMEDOUT) is then the connect time-out.
     """
@@ -724,6 +737,7 @@ class ClientPlan:
     resolve_floor_ns: int = 0
     ports: int = -1
     tracked: bool = False
+    users: int = 0
 
     @property
     def n_sources(self) -> int:

@@ -11,9 +11,8 @@ integrated rate (time-change theorem for Poisson processes, Cinlar 1975, ch. 4).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -21,54 +20,18 @@ import numpy.typing as npt
 
 from svcsim.clock import array_to_ns
 from svcsim.compiled import compiled
+from svcsim.dataplane.compose import above_zero, compose
+from svcsim.dataplane.curves import GAP_UNIT, RateCurve
+from svcsim.dataplane.loops import LoopDraws
 from svcsim.distributions import Constant, Distribution, Exponential, LogNormal, Mixture
 from svcsim.rng import Purpose, stream
+from svcsim.scenario.load import Trace
 
 __all__ = ["DRAW_BLOCK", "GAP_UNIT", "ClientDraws", "RateCurve", "Shares", "Slot"]
 
 DRAW_BLOCK = 1 << 16
-GAP_UNIT = 1 << 30
 _SECOND = 1_000_000_000
 _LONG_S = 1e6  # beyond this mean a sample could leave int64 nanoseconds
-
-
-@dataclass(frozen=True)
-class RateCurve:
-    """A piecewise constant rate: `starts_ns[k]` is where `rates_per_s[k]` begins; the first start is 0."""
-
-    starts_ns: tuple[int, ...]
-    rates_per_s: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        assert self.starts_ns[0] == 0 and list(self.starts_ns) == sorted(self.starts_ns)
-        assert len(self.starts_ns) == len(self.rates_per_s)
-
-    def units_at_starts(self) -> npt.NDArray[np.int64]:
-        """Integrated rate at each start, in gap units: int64 (k,)."""
-        units = [0]
-        for k in range(1, len(self.starts_ns)):
-            span_ns = self.starts_ns[k] - self.starts_ns[k - 1]
-            units.append(units[-1] + round(span_ns * self.rates_per_s[k - 1] * GAP_UNIT / _SECOND))
-        return np.array(units, dtype=np.int64)
-
-    def invert(self, units: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Instants (int64 ns) at which the integrated rate reaches `units` (int64, ascending)."""
-        if len(self.starts_ns) == 1:
-            rate = self.rates_per_s[0]
-            if rate <= 0:
-                return np.full(len(units), np.iinfo(np.int64).max, dtype=np.int64)
-            return (units * (_SECOND / (rate * GAP_UNIT))).astype(np.int64)
-        at = self.units_at_starts()
-        piece = np.searchsorted(at, units, side="right") - 1
-        starts = np.array(self.starts_ns, dtype=np.int64)
-        per_unit = np.array([_SECOND / (r * GAP_UNIT) if r > 0 else inf for r in self.rates_per_s])
-        with np.errstate(invalid="ignore"):
-            offset = (units - at[piece]) * per_unit[piece]
-        offset = np.where(np.isfinite(offset), offset, 9.0e18 - starts[piece])
-        instants: npt.NDArray[np.int64] = starts[piece] + offset.astype(np.int64)
-        ends = np.append(starts[1:], np.iinfo(np.int64).max)
-        np.minimum(instants, ends[piece], out=instants)
-        return instants
 
 
 @dataclass(frozen=True)
@@ -137,7 +100,9 @@ class ClientDraws:
     """Where one client's requests come from.
 
     `services`: group id -> service-time law; groups with equal laws share one array. All laws read the
-    same underlying stream, so changing the law of a workload keeps each request's luck.
+    same underlying stream, so changing the law of a workload keeps each request's luck. `trace`: recorded
+    instants, which take the place of drawn ones. `loop`: the draws of its users where it is a closed loop; it
+    has no slots then.
     """
 
     name: str
@@ -148,11 +113,17 @@ class ClientDraws:
     poisson: bool
     services: dict[int, Distribution]
     shares: Shares | None = None
+    trace: Trace | None = None
+    loop: LoopDraws | None = None
 
     def slots(self, size: int = DRAW_BLOCK) -> Iterator[Slot]:
         """The client's requests in order, in slots of at most `size`; ends at the run's end."""
+        if self.loop is not None:
+            return
         units = 0
         first = 0
+        drawn_before = 0
+        latest = 0
         block = 0
         laws = list(dict.fromkeys(self.services.values()))
         while True:
@@ -162,14 +133,22 @@ class ClientDraws:
             law_rngs = [stream(self.seed, self.replication, Purpose.SERVICE, self.name, block) for _ in laws]
             left = DRAW_BLOCK
             while left:
-                n = min(size, left, self._expected_rest(units))
+                n = min(size, left, self._expected_rest(units, drawn_before))
                 left -= n
-                if self.poisson:
-                    sums = _summed(gaps_rng.standard_exponential(n), units)
+                if self.trace is not None:
+                    arrival = _recorded(self.trace, drawn_before, n)
                 else:
-                    sums = units + GAP_UNIT * np.arange(1, n + 1, dtype=np.int64)
-                units = int(sums[-1])
-                arrival = self.curve.invert(sums)
+                    if self.poisson:
+                        sums = _summed(gaps_rng.standard_exponential(n), units)
+                    else:
+                        sums = units + GAP_UNIT * np.arange(1, n + 1, dtype=np.int64)
+                    units = int(sums[-1])
+                    arrival = self.curve.invert(sums)
+                    if self.curve.bends:  # what rounding could put before its predecessor by a nanosecond
+                        arrival[0] = max(arrival[0], latest)
+                        np.maximum.accumulate(arrival, out=arrival)
+                        latest = int(arrival[-1])
+                drawn_before += n
                 route = route_rng.integers(0, 1 << 64, dtype=np.uint64, size=n)
                 if self.shares is not None:
                     word = split_rng.integers(0, 1 << 64, dtype=np.uint64, size=n)
@@ -190,13 +169,35 @@ class ClientDraws:
                     return
             block += 1
 
-    def _expected_rest(self, units: int) -> int:
+    def _expected_rest(self, units: int, drawn: int) -> int:
         """About how many requests are still to come: a hint for the buffer, never for the result."""
+        if self.trace is not None:
+            return _recorded_until(self.trace, self.duration_ns) - drawn + 1
         curve = self.curve
         total = int(curve.units_at_starts()[-1])
-        total += int((self.duration_ns - curve.starts_ns[-1]) * curve.rates_per_s[-1] * GAP_UNIT / _SECOND)
+        last_ns = max(self.duration_ns - curve.starts_ns[-1], 0)
+        rate = max(curve.rates_per_s[-1], curve.at(self.duration_ns)[0])
+        total += int(last_ns * rate * GAP_UNIT / _SECOND)
         rest = max(total - units, 0) / GAP_UNIT
         return int(rest + 4 * rest**0.5) + 16
+
+
+def _recorded(trace: Trace, first: int, n: int) -> npt.NDArray[np.int64]:
+    """Arrivals first .. first + n - 1 of a trace, int64 ns; beyond its end the largest integer."""
+    number = np.arange(first, first + n, dtype=np.int64)
+    length = len(trace.instants_ns)
+    if trace.period_ns is not None:
+        turn, place = np.divmod(number, length)
+        return turn * trace.period_ns + trace.instants_ns[place]
+    instants = np.full(n, np.iinfo(np.int64).max, dtype=np.int64)
+    there = number < length
+    instants[there] = trace.instants_ns[number[there]]
+    return instants
+
+
+def _recorded_until(trace: Trace, t_ns: int) -> int:
+    """How many arrivals of a trace are before an instant."""
+    return int(trace.before(np.array([t_ns], dtype=np.int64))[0])
 
 
 @compiled
@@ -232,29 +233,7 @@ def _sample(law: Distribution, rng: np.random.Generator, n: int) -> npt.NDArray[
             seconds += law.mu
             np.exp(seconds, out=seconds)
         case Mixture():
-            return _compose(law, rng.random(n))
+            return compose(law, rng.random(n))
         case _:
-            return law.quantile_ns(_open(rng.random(n)))
+            return law.quantile_ns(above_zero(rng.random(n)))
     return array_to_ns(seconds, overwrite=True)
-
-
-def _open(u: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Uniforms moved off zero by half a step of 2^-53."""
-    return u + 2.0**-54
-
-
-def _compose(law: Mixture, u: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """A mixture by composition from one uniform: its place chooses the component, its rest the value."""
-    weights: Sequence[float] = law.weights
-    edges = np.cumsum(np.array(weights) / sum(weights))
-    which = np.minimum(np.searchsorted(edges, u, side="right"), len(weights) - 1)
-    out = np.empty(len(u), dtype=np.int64)
-    for k, component in enumerate(law.components):
-        here = which == k
-        low = edges[k - 1] if k else 0.0
-        rest = np.clip((u[here] - low) / (edges[k] - low), 0.0, 1.0 - 2.0**-53)
-        if isinstance(component, Mixture):
-            out[here] = _compose(component, rest)
-        else:
-            out[here] = component.quantile_ns(_open(rest))
-    return out

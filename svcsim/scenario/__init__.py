@@ -31,6 +31,7 @@ from svcsim.scenario.events import (
 from svcsim.scenario.files.jsonschema import json_schema
 from svcsim.scenario.files.reading import load_scenario, parse_scenario
 from svcsim.scenario.frommanifests import scenario_from_manifests
+from svcsim.scenario.load import Bursts, Curve, Loop, Trace
 from svcsim.scenario.model import (
     FROM_OUTSIDE,
     Client,
@@ -54,11 +55,13 @@ __all__ = [
     "LAG_KEYS",
     "NODE_EVENTS",
     "REGISTRY",
+    "Bursts",
     "Client",
     "Cluster",
     "Conntrack",
     "Cordon",
     "Crash",
+    "Curve",
     "Default",
     "Delete",
     "Dns",
@@ -70,6 +73,7 @@ __all__ = [
     "Kill",
     "KubeProxy",
     "LoadBalancer",
+    "Loop",
     "Node",
     "NodeEvent",
     "Partition",
@@ -84,6 +88,7 @@ __all__ = [
     "Scenario",
     "StartProxy",
     "StopProxy",
+    "Trace",
     "Uncordon",
     "Unready",
     "Upgrade",

@@ -31,6 +31,7 @@ from svcsim.scenario.events import (
 )
 from svcsim.scenario.files.place import Where, did_you_mean, one_of
 from svcsim.scenario.limits import limits_in_reach
+from svcsim.scenario.loadchecks import check_load, check_rate_events
 from svcsim.scenario.model import (
     ARRIVALS,
     BALANCES,
@@ -92,6 +93,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
     for index, client in enumerate(scenario.clients):
         here = where / "clients" / index
         _check_client(client, here)
+        check_load(client, scenario.duration_ns, here, warnings)
         _check_reach(client, scenario.cluster, here, warnings)
         _check_target(client, scenario.cluster, scenario.manifests, lookup, here, warnings)
         _check_datagrams(client, scenario.cluster, here)
@@ -102,6 +104,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
     nodes = {node.name: node.zone for node in scenario.cluster.nodes}
     for event in scenario.events:
         _check_event(event, names, nodes, lookup, where / "events" / event.position)
+    check_rate_events(scenario.events, scenario.clients, where / "events")
     warnings += _never(scenario.events, scenario.duration_ns)
     _check_behaviours(scenario, where / "workloads")
     warnings += _behaviours(scenario, lookup)
@@ -150,12 +153,6 @@ def _check_client(client: Client, where: Where) -> None:
             "must be one line of text, no blanks around it",
         ),
         ("via", client.via, client.via in VIAS, f"must be one of {', '.join(VIAS)}"),
-        (
-            "rate",
-            client.rate_per_s,
-            0 < client.rate_per_s <= MAX_RATE_PER_S,
-            "must be > 0 and at most 100M/s",
-        ),
         ("arrivals", client.arrivals, client.arrivals in ARRIVALS, f"must be one of {', '.join(ARRIVALS)}"),
         ("sources", client.sources, 1 <= client.sources <= MAX_SOURCES, f"must be from 1 to {MAX_SOURCES}"),
         ("timeout.connect", client.connect_timeout_ns, client.connect_timeout_ns != 0, "must be > 0"),
@@ -400,8 +397,8 @@ def _check_event(
     if isinstance(event, Rate):
         if event.client not in names:
             raise (where / "rate").unknown(event.client, "client", names)
-        if not 0 < event.rate_per_s <= MAX_RATE_PER_S:
-            raise (where / "value").error(event.rate_per_s, "must be > 0 and at most 100M/s")
+        if not 0 <= event.rate_per_s <= MAX_RATE_PER_S:
+            raise (where / "value").error(event.rate_per_s, "must be >= 0 and at most 100M/s")
         return
     if isinstance(event, Reselect):
         check_reselect(event, lookup, where)

@@ -288,6 +288,8 @@ _ROWS: Final = (
     Default(
         "clients.sockets", "per-request", "kind", "assumed", "with protocol: udp; as the C library's resolver"
     ),
+    Default("clients.arrivals.trace.unit", "s", "unit", "assumed", "of instants in a CSV file"),
+    Default("clients.rate.interpolate", "linear", "kind", "assumed", "with a curve"),
     Default("clients.resolve", "once", "kind", "assumed", "with via: pod-ip; a headless client's is the TTL"),
     Default(
         "clients.minResolution", "0s", "duration", "assumed", "a failure looks again at once; 30s in gRPC"

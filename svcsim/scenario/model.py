@@ -10,6 +10,7 @@ from svcsim.distributions import Distribution
 from svcsim.kube.keys import ObjectKey
 from svcsim.kube.quantities import parse_quantity
 from svcsim.scenario.defaults import default, default_law, default_ns
+from svcsim.scenario.load import Bursts, Curve, Loop, Trace
 
 __all__ = [
     "ARRIVALS",
@@ -410,13 +411,14 @@ class Client:
     node:NAME or zone:NAME where `via` is node-port and None otherwise; `balance` is how a source that watches
     endpoints, or an ingress proxy, chooses, None for others; timeouts, of an attempt, are None for no limit;
     `origin` is nodes, outside, node:NAME or zone:NAME; `sockets` is how many UDP sockets a source has, None
-    with protocol tcp; `ports` is how many local ports a source has, None for no limit.
+    with protocol tcp; `ports` is how many local ports a source has, None for no limit. Requests arrive by
+    `rate_per_s`, or where that is 0 by one of `curve`, `trace` and `loop`.
     """
 
     name: str
     to: ObjectKey
     via: Via
-    rate_per_s: float
+    rate_per_s: float = 0.0
     port: str | int | None = None
     resolve: Resolve | None = None
     resolve_every_ns: int | None = None
@@ -436,3 +438,7 @@ class Client:
     sockets: Sockets | None = None
     min_resolution_ns: int = default_ns("clients.minResolution")
     ports: int | None = default("clients.ports")
+    curve: Curve | None = None
+    bursts: Bursts | None = None
+    trace: Trace | None = None
+    loop: Loop | None = None

@@ -15,6 +15,11 @@ from svcsim.theory.clients import (
     two_cache_failures,
     two_cache_residual,
 )
+from svcsim.theory.closed import (
+    finite_source_response,
+    finite_source_throughput,
+    interactive_response,
+)
 from svcsim.theory.lag import (
     expected_last,
     failures_variance,
@@ -93,8 +98,11 @@ __all__ = [
     "expected_last",
     "failures_variance",
     "fallback_failures",
+    "finite_source_response",
+    "finite_source_throughput",
     "first_address_outage_probability",
     "history_failures",
+    "interactive_response",
     "iptables_chain",
     "iptables_shares",
     "kingman_bound",

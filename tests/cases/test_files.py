@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from svcsim import Scenario, crosscheck
+from svcsim.scenario import Client
 from tests.cases.worlds import FILES, case
 
 NO_PODS = "the ingress's own pods are taken to be there all the time"
@@ -18,11 +19,21 @@ REQUESTS = 4_000
 
 def thinned(scenario: Scenario) -> Scenario:
     """The same with lower rates, so that the reference engine has little to do."""
-    expected = sum(client.rate_per_s for client in scenario.clients) * scenario.duration_ns / 1e9
+    expected = sum(client.rate_per_s or asked_by_users(client) for client in scenario.clients)
+    share = min(1.0, REQUESTS / (expected * scenario.duration_ns / 1e9))
     for client in scenario.clients:
-        rate = client.rate_per_s * min(1.0, REQUESTS / expected)
-        scenario = scenario.with_value(f"clients.{client.name}.rate", rate)
+        if client.loop is None:
+            scenario = scenario.with_value(f"clients.{client.name}.rate", client.rate_per_s * share)
+        else:
+            users = max(int(client.loop.users * share), 1)
+            scenario = scenario.with_value(f"clients.{client.name}.loop.users", users)
     return scenario
+
+
+def asked_by_users(client: Client) -> float:
+    """Requests per second of a closed loop whose requests take no time."""
+    assert client.loop is not None
+    return client.loop.users / client.loop.think.mean()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

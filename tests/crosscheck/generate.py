@@ -497,7 +497,11 @@ def _template_of(manifests: list[dict], key: str) -> dict:
 
 def _routes(dice: random.Random, document: dict) -> None:
     """In a tenth of the scenarios ingresses split what they get over Services, by weights that may change."""
-    clients = [client for client in document["clients"] if client["to"].startswith("service/")]
+    clients = [
+        client
+        for client in document["clients"]
+        if client["to"].startswith("service/") and "loop" not in client
+    ]
     names = [
         one["metadata"]["name"]
         for one in document["manifests"]
@@ -541,6 +545,7 @@ def random_scenario(seed: int) -> dict:
     """One scenario document with its manifests inside."""
     document = _scenario(seed)
     _rest(random.Random(f"rest {seed}"), document)
+    _load(random.Random(f"load {seed}"), on_grid(seed), document)
     _reselections(random.Random(f"reselections {seed}"), document)
     _removals(random.Random(f"removals {seed}"), document)
     _routes(random.Random(f"routes {seed}"), document)
@@ -675,3 +680,41 @@ def _scenario(seed: int) -> dict:
     proxy = document["cluster"]["kubeProxy"]
     _by_nodes(random.Random(f"by nodes {seed}"), proxy, manifests, clients)
     return document
+
+
+def _load(dice: random.Random, grid: bool, scenario: dict[str, Any]) -> None:
+    """In an eighth of the scenarios, clients whose requests arrive otherwise than at a rate of their own."""
+    if dice.random() > 0.125:
+        return
+    said = {event["rate"] for event in scenario["events"] if "rate" in event}
+    for client in scenario["clients"]:
+        if client["name"] in said or dice.random() < 0.2:
+            continue
+        kind = dice.choice(["loop", "loop", "loop", "curve", "bursts", "trace"])
+        if kind == "bursts":
+            client["bursts"] = {
+                "every": "2s",
+                "length": dice.choice(["100ms", "1s"]),
+                **dice.choice([{"factor": 3}, {"factor": 0}, {"rate": 60}]),
+                "random": dice.choice([True, False]),
+            }
+            continue
+        del client["rate"]
+        client.pop("arrivals", None)
+        if kind == "loop":
+            users = dice.choice([1, 7, 20])
+            think = ["100ms", "300ms"] if grid else ["50ms", {"exponential": {"mean": "200ms"}}]
+            if users == 1:
+                think.append("0s")
+            client["loop"] = {"users": users, "think": dice.choice(think)}
+            if "sources" in client:
+                client["sources"] = min(client["sources"], users)
+        elif kind == "curve":
+            points = [["0s", dice.choice([0, 30])], ["1s", 90], ["2500ms", 10]]
+            client["rate"] = {"curve": points, "interpolate": dice.choice(["linear", "step"])}
+            if dice.random() < 0.5:
+                client["rate"] |= {"period": "4s", "start": "1500ms"}
+        else:
+            instants = [f"{100 * dice.randrange(0, 20)}ms" for _ in range(dice.choice([1, 30]))]
+            instants.sort(key=lambda text: int(text.removesuffix("ms")))
+            client["arrivals"] = {"trace": {"instants": instants, "repeat": "2s"}}

@@ -58,6 +58,7 @@ class HandDraws:
     requests: tuple[Arrive, ...]
     n_sources: int
     n_groups: int
+    loop: None = None
 
     @property
     def services(self) -> dict[int, str]:

@@ -14,7 +14,7 @@ from svcsim.dataplane.contract import ClientPlan, OnEmpty, Plan, Reach, Resolve,
 from svcsim.results.reading.expected import Rates, expected_failures
 from svcsim.results.reading.truth import Beliefs, Lists, Truth
 from svcsim.rng import u32_at
-from svcsim.scenario import Rate, parse_scenario
+from svcsim.scenario import Bursts, Rate, parse_scenario
 from svcsim.simulation import simulate
 from svcsim.theory import history_failures
 from svcsim.timeline import Histories
@@ -39,6 +39,10 @@ class OneClient:
     name: str = "c"
     duration_ns: int = END
     events: tuple[Rate, ...] = ()
+    curve: Any = None
+    bursts: Any = None
+    trace: Any = None
+    loop: Any = None
     clients: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -101,6 +105,8 @@ def test_what_cannot_be_routed_fails_and_what_depends_on_dice_is_not_known() -> 
     assert expected(written, client_plan(reach=Reach.NONE)) == pytest.approx(2000.0)
     dice = client_plan(reach=Reach.PINNED, resolve=Resolve.ON_FAILURE, resolver=0)
     assert math.isnan(expected(written, dice))
+    for demand in ({"loop": "of users"}, {"bursts": Bursts(every_ns=2, length_ns=1, factor=2, random=True)}):
+        assert math.isnan(expected(written, client_plan(), OneClient(**demand)))
 
 
 def pinned(**changes: Any) -> ClientPlan:

@@ -28,7 +28,7 @@ def with_event(**event: Any) -> Scenario:
         ({"at": "1s", "unready": "deployment/web", "for": 0}, r"events\[0\].for = 0 must be > 0"),
         ({"at": "1s", "rate": "vip"}, "value is missing: rate needs it"),
         ({"at": "1s", "rate": "vpi", "value": 5}, "is no client; there are: vip; did you mean vip"),
-        ({"at": "1s", "rate": "vip", "value": 0}, r"events\[0\].value = 0 must be > 0"),
+        ({"at": "1s", "rate": "vip", "value": "200M/s"}, r"events\[0\].value = .200M/s. must be at most"),
         ({"at": "1s", "scale": "deployment/web", "replicas": 150_001}, "from 0 to 150000"),
         ({"at": "1s", "scale": "pod/solo", "replicas": 2}, "is one pod and cannot be scaled"),
         ({"at": "1s", "scale": "deployment/web", "replicas": 2, "count": 3}, "count does not go with scale"),

@@ -78,6 +78,18 @@ ZERO_IS_FINE = {
     ("workloads", "deployment/web", "cpu", "busy"),
     ("workloads", "deployment/web", "age"),
 }
+ZERO_IS_FINE_IN_A_CLIENT = {
+    ("rate", "start"),
+    ("rate", "curve", 0, 0),
+    ("rate", "curve", 0, 1),
+    ("rate", "curve", 1, 1),
+    ("bursts", "factor"),
+    ("bursts", "first"),
+    ("bursts", "rate"),
+    ("arrivals", "trace", "instants", 0),
+    ("loop", "think"),
+}
+TRUTHS_IN_A_CLIENT = {("bursts", "random"), ("arrivals", "trace", "fromFirst")}
 TRUTHS = {
     ("cluster", "nodes", 0, "unschedulable"),
     ("clients", 0, "hostNetwork"),
@@ -107,7 +119,8 @@ def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
     is_law = len(path) == 3 and (
         path[1] == "lag" or path[2] in ("startup", "serviceTime", "readinessGate", "time")
     )
-    if is_law or path[:1] == ("manifests",) or (path and path[-1] in ("set", "labels")):
+    free = path[-1:] == ("think",) or path[:1] == ("manifests",)
+    if is_law or free or (path and path[-1] in ("set", "labels")):
         return
     if isinstance(value, dict):
         for key, item in value.items():
@@ -128,15 +141,17 @@ def _acceptable(path: Path, fault: str) -> bool:
     if fault == "zero":
         in_lag = path[:2] == ("cluster", "lag") and len(path) == 3
         law = in_lag or path[-1] in ("startup", "serviceTime", "readinessGate", "time")
-        return path in ZERO_IS_FINE or law or path[-1] == "at" or path[-1] == "replicas"
-    if path in FREE_TEXT:
+        in_client = path[0] == "clients" and path[2:] in ZERO_IS_FINE_IN_A_CLIENT
+        return path in ZERO_IS_FINE or law or in_client or path[-1] in ("at", "replicas", "value")
+    later_client = path[0] == "clients" and path[2:] == ("name",) and path[1] > 4
+    if path in FREE_TEXT or later_client:
         return fault in ("NaN text", "negative text", "huge text", "words")
     if path in REFERENCED:
         return fault in ("NaN text", "negative text", "huge text", "words", "lines")
     if path[:2] == ("cluster", "nodes") and fault in ("NaN text", "huge text"):
         return path in A_ZONE or (path[-1] == "name" and fault == "huge text")
     if fault == "truth":
-        return path in TRUTHS
+        return path in TRUTHS or (path[0] == "clients" and path[2:] in TRUTHS_IN_A_CLIENT)
     if fault == "empty list":
         return path == ("events",)
     return False
@@ -186,6 +201,7 @@ def _is_law(path: Path) -> bool:
         "startup",
         "serviceTime",
         "readinessGate",
+        "think",
     )
 
 

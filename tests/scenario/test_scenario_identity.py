@@ -106,13 +106,17 @@ OTHER: dict[Any, Any] = {
     "maxBackoff": "9s",
     "entry": "n2",
     "sockets": "per-request",
+    "interpolate": "step",
+    "period": "25h",
+    "every": "7s",
+    "repeat": "2h",
 }
 """Another value for keys whose values are words."""
 
 
 def _changed(path: tuple[str | int, ...], value: Any) -> Any:
     key = path[-1]
-    if key in ("via", "to", "port") and path[1] in (2, 3, 4, 5):
+    if key in ("via", "to", "port") and path[1] not in (0, 1):
         return None  # these bind each other
     if key in OTHER:
         return OTHER[key]
@@ -120,7 +124,9 @@ def _changed(path: tuple[str | int, ...], value: Any) -> Any:
         return not value
     if isinstance(value, int):
         return value + 1
-    if key in ("rate", "value") and isinstance(value, str) and "/" in value:
+    if path[-3:] == ("curve", 0, 0):
+        return None  # a curve begins at 0
+    if (key in ("rate", "value") or "curve" in path) and isinstance(value, str) and "/" in value:
         return "77/s"
     if path[-2] == "cpu":
         return "7m"

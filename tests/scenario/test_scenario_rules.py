@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 
+from svcsim.distributions import Exponential
 from svcsim.errors import ScenarioError
 from svcsim.kube import ObjectKey, parse_key
 from svcsim.scenario import (
+    Bursts,
     Client,
     Cluster,
     Conntrack,
+    Curve,
     Eject,
+    Loop,
     Rollout,
     Scale,
     Scenario,
@@ -49,7 +53,7 @@ def test_the_complete_document_resolves_to_records() -> None:
     web = scenario.behaviour(WEB, "web")
     assert (web.on_sigterm, web.lame_duck_ns, web.pre_stop_ns) == ("lameDuck", 5 * SECOND, 4 * SECOND)
     assert (web.queue, web.queue_full, web.concurrency, web.age_ns) == (128, "drop", 8, 3600 * SECOND)
-    pinned, vip, front, dns, outside, resolver, grpc = scenario.clients
+    pinned, vip, front, dns, outside, resolver, grpc, *others = scenario.clients
     assert (grpc.resolve, grpc.min_resolution_ns) == ("on-failure", 30 * SECOND)
     assert (resolver.protocol, resolver.sockets, resolver.connect_timeout_ns) == ("udp", "one", None)
     assert scenario.cluster.conntrack == Conntrack(
@@ -70,6 +74,15 @@ def test_the_complete_document_resolves_to_records() -> None:
     assert (pinned.connect_timeout_ns, pinned.request_timeout_ns) == (2 * SECOND, None)
     assert (vip.resolve, vip.connect_timeout_ns, vip.request_timeout_ns) == (None, SECOND, 3 * SECOND)
     assert vip.sources == 2
+    daily, spells, recorded, listed, users = others
+    hour = 3600 * SECOND
+    assert daily.curve == Curve(points=((0, 10.0), (6 * hour, 50.0)), period_ns=24 * hour, start_ns=8 * hour)
+    assert daily.bursts == Bursts(every_ns=60 * SECOND, length_ns=5 * SECOND, factor=4, first_ns=10 * SECOND)
+    assert spells.bursts == Bursts(every_ns=60 * SECOND, length_ns=5 * SECOND, rate_per_s=40.0, random=True)
+    assert recorded.trace is not None and listed.trace is not None
+    assert recorded.trace.instants_ns.tolist() == [0, *[SECOND // 2] * 3, *[3 * SECOND] * 2]
+    assert (recorded.trace.period_ns, listed.trace.instants_ns.tolist()) == (hour, [10**6, 2 * SECOND])
+    assert users.loop == Loop(users=20, think=Exponential(1.0))
     kinds = [(event.at_ns // SECOND, event.kind) for event in scenario.events]
     expected = [(10, "rollout"), (20, "scale"), (30, "rollout"), (30, "delete"), (40, "crash")]
     of_nodes = [(71, "cordon"), (72, "uncordon"), (73, "drain"), (74, "stopProxy"), (75, "startProxy")]

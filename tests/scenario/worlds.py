@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -243,6 +244,52 @@ COMPLETE: dict[str, Any] = {
             "rate": 100,
             "resolve": "on-failure",
             "minResolution": "30s",
+        },
+        {
+            "name": "daily",
+            "to": "svc/web",
+            "via": "cluster-ip",
+            "rate": {
+                "curve": [["0h", 10], ["6h", "50/s"]],
+                "interpolate": "linear",
+                "period": "24h",
+                "start": "8h",
+            },
+            "bursts": {"every": "60s", "length": "5s", "factor": 4, "first": "10s"},
+        },
+        {
+            "name": "spells",
+            "to": "svc/web",
+            "via": "cluster-ip",
+            "rate": 10,
+            "bursts": {"every": "60s", "length": "5s", "rate": "40/s", "random": True},
+        },
+        {
+            "name": "recorded",
+            "to": "svc/web",
+            "via": "cluster-ip",
+            "arrivals": {
+                "trace": {
+                    "file": str(Path(__file__).with_name("arrivals.csv")),
+                    "column": "at",
+                    "count": "requests",
+                    "unit": "ms",
+                    "fromFirst": True,
+                    "repeat": "1h",
+                }
+            },
+        },
+        {
+            "name": "listed",
+            "to": "svc/web",
+            "via": "cluster-ip",
+            "arrivals": {"trace": {"instants": ["1ms", "2s"]}},
+        },
+        {
+            "name": "users",
+            "to": "svc/web",
+            "via": "cluster-ip",
+            "loop": {"users": 20, "think": {"exponential": {"mean": "1s"}}},
         },
     ],
     "events": [

@@ -165,12 +165,12 @@ class Client:
                     service_ns={group: column[k] for group, column in services.items()},
                 )
                 self.requests.append(request)
-                self.env.process(self._life(request))
+                self.env.process(self.life(request))
 
     def _at(self, t_ns: int, rank: Rank, r: Request) -> Event:
         return self.env.at(t_ns, rank, r.client, r.request)
 
-    def _life(self, r: Request) -> ProcessGenerator:
+    def life(self, r: Request) -> ProcessGenerator:
         """Process: one request; begins at its arrival, within the ARRIVAL event (R22)."""
         r.source.router.first_attempt()
         while True:

@@ -15,15 +15,20 @@ import numpy.typing as npt
 from svcsim.dataplane.contract import RECORD_DTYPE, Ask, Job, JobResult, Plan, Window
 from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
 from svcsim.dataplane.reference.beliefs import Beliefs
-from svcsim.dataplane.reference.clients import Client
+from svcsim.dataplane.reference.clients import Client, Request
 from svcsim.dataplane.reference.jobs import Jobs
 from svcsim.dataplane.reference.limits import Limit
+from svcsim.dataplane.reference.loops import start_users
 from svcsim.dataplane.reference.nodes import Nodes
 from svcsim.dataplane.reference.order import OrderedEnvironment
 from svcsim.dataplane.reference.servers import Servers
 from svcsim.dataplane.reference.virtuals import VirtualServices
 
 __all__ = ["ReferenceEngine"]
+
+
+def _number(request: Request) -> int:
+    return request.request
 
 
 class ReferenceEngine:
@@ -55,6 +60,7 @@ class ReferenceEngine:
         ]
         for each, drawn in zip(self.clients, draws, strict=True):
             each.start(drawn, slot)
+            start_users(each, drawn.loop)
         self._advanced_to_ns = 0
 
     def advance(self, window: Window) -> None:
@@ -98,5 +104,5 @@ class ReferenceEngine:
     def finish(self) -> npt.NDArray[np.void]:
         """All requests, `RECORD_DTYPE`, sorted by (client, request); after advancing to the run's end."""
         assert self._advanced_to_ns == self.plan.duration_ns
-        rows = [r.record() for client in self.clients for r in client.requests]
+        rows = [r.record() for client in self.clients for r in sorted(client.requests, key=_number)]
         return np.array(rows, dtype=RECORD_DTYPE)

@@ -25,7 +25,7 @@ from svcsim.dataplane.contract import (
     Window,
 )
 from svcsim.dataplane.draws import DRAW_BLOCK, ClientDraws
-from svcsim.dataplane.vectorised import kernel, links, sharing, state, virtuals
+from svcsim.dataplane.vectorised import kernel, links, loops, sharing, state, virtuals
 from svcsim.rng import u32_at
 
 __all__ = ["Keep", "VectorisedEngine"]
@@ -103,6 +103,9 @@ class VectorisedEngine:
             np.zeros((1, kernel.JOB_COLUMNS), dtype=np.int64),
             sharing.empty(64),
         )
+        self._users = loops.Users(draws)
+        self._grow_heap(self._users.n)
+        self._users.start(self._scalars, self._cl, self._ev)
         n_clients = len(plan.clients)
         self._out = state.Output(
             np.empty((1 << 14, state.OUT_COLUMNS), dtype=np.int64),
@@ -190,7 +193,7 @@ class VectorisedEngine:
             self._scalars[state.OPEN_SIZE] = len(kept)
 
     def _shared_lose_links(self, node: int, now: int, at_ns: int) -> None:
-        """R18, R31: shared work is lost with its server's power, and its clients wait where a link is lost."""
+        """R18, R31: shared work is lost with its server's power; its clients wait where a link is lost."""
         down = now == int(NodeState.DOWN)
         for row in sharing.waited_for(self._work):
             no_power = down and int(self._sv.node[row[kernel.O_SERVER]]) == node
@@ -226,6 +229,8 @@ class VectorisedEngine:
             self._room_for_one()
             if waits_to_begin[w]:
                 kernel.end_request(self._scalars, self._work, self._out, w, *gone)
+                client, request, arrival = wait[w, [kernel.W_CLIENT, kernel.W_REQUEST, kernel.W_ARRIVAL]]
+                kernel.goes_on(self._scalars, self._cl, self._ev, client, request, arrival, at_ns)
             else:
                 kernel.give_up(self._scalars, self._cl, self._ev, self._work, self._out, w, *gone)
         opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
@@ -438,6 +443,8 @@ class VectorisedEngine:
         match status:
             case kernel.NEED_SLOT:
                 self._next_slot(client)
+            case kernel.NEED_LOOP:
+                self._users.refill(self._cl)
             case kernel.NEED_OUTPUT:
                 self._drain()
                 need = int(self._scalars[state.OPEN_SIZE]) + 64
@@ -467,8 +474,8 @@ class VectorisedEngine:
                 rows = rows._replace(log_t=t, log_pair=pair, log_version=version)
         return rows
 
-    def _grow_heap(self) -> None:
-        need = 2 * int(self._scalars[state.HEAP_SIZE] + self._scalars[state.OPEN_SIZE]) + 64
+    def _grow_heap(self, more: int = 0) -> None:
+        need = 2 * int(self._scalars[state.HEAP_SIZE] + self._scalars[state.OPEN_SIZE] + more) + 64
         if len(self._ev.key) < need:
             self._ev = state.Events(_grown(self._ev.key, need), _grown(self._ev.what, need))
 
@@ -856,5 +863,6 @@ def _clients(plan: Plan, draws: Sequence[ClientDraws]) -> tuple[state.Clients, n
         looked=np.zeros(total, dtype=np.int64),
         port_limit=_numbered([c.ports >= 0 for c in plans for _ in range(c.n_sources)]),
         table_limit=_table_rows(plan),
+        **loops.columns(plans, draws),
     )
     return clients, pairs

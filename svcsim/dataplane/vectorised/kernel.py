@@ -25,6 +25,7 @@ from svcsim.dataplane.contract import (
     EWMA_WEIGHTS,
     LEAVING_CHECK_NS,
     LONGEST_WORK_NS,
+    LOOP_FLOOR_NS,
     ON_SERVERS_NODE,
     REMEMBERED_NS,
     SHARE_UNITS,
@@ -73,6 +74,7 @@ __all__ = [
     "GROW_REMEMBERED",
     "GROW_SHARED",
     "GROW_WAIT",
+    "NEED_LOOP",
     "NEED_OUTPUT",
     "NEED_SLOT",
     "run_window",
@@ -81,6 +83,7 @@ __all__ = [
 DONE, NEED_SLOT, NEED_OUTPUT, GROW_HEAP, GROW_WAIT, GROW_OPEN, GROW_LOG, GROW_CONNECTIONS = range(8)
 GROW_REMEMBERED = 8
 GROW_SHARED = 9
+NEED_LOOP = 10
 
 NEVER = np.int64(1 << 62)
 ICMP_COST = np.int64(1_000_000_000)
@@ -172,6 +175,7 @@ TABLE_CLOSE = np.int64(TABLE_CLOSE_NS)
 
 # kinds of heap events
 K_WAIT, _K_RESOLVE, _K_JOB, _K_BOOK, K_RETRY, K_UNHEARD, _K_SHARED, _K_SHARED_LATE = range(8)
+_K_LOOP = 29
 
 # states of a row of the wait table: a booked request keeps its row until it ends (R22)
 CONNECTING, ACCEPTED, ENDED, WAITING = range(4)
@@ -375,6 +379,7 @@ def finish(
         held = row[O_SERVER] if cl.reach[client] == _R_PINNED else row[O_VERSION]
         push(sc, ev, end, rank, client, request, _K_RESOLVE, row[O_SOURCE], held)
     _record(sc, out, row, end, outcome, cause)
+    goes_on(sc, cl, ev, client, request, row[O_ARRIVAL], end)
 
 
 @compiled
@@ -1094,6 +1099,7 @@ def _book(
     wait = _retry_after(cl, row, flat, outcome)
     if wait < 0:
         end_request(sc, work, out, w, t, outcome, row[W_CAUSE])
+        goes_on(sc, cl, ev, client, row[W_REQUEST], row[W_ARRIVAL], t)
     else:
         row[W_STATE] = WAITING
         push(sc, ev, t + wait, _ARRIVAL, client, row[W_REQUEST], K_RETRY, w, 0)
@@ -1564,6 +1570,8 @@ def _heap_event(
         _shared_ends(sc, sv, cl, ev, work, out, a, t)
     elif kind == _K_SHARED_LATE:
         _shared_late(sc, cl, ev, work, out, client, request, a, b, t)
+    elif kind == _K_LOOP:
+        _loop_event(until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out, client, request, a, t)
     elif kind == _K_JOB:
         _job_event(until, vanished_after, sc, sv, cl, ev, work, out, request, rank, t)
     elif rank == _SYN:
@@ -1643,6 +1651,86 @@ def _job_event(
         push(sc, ev, t + vanished_after, _COMPLETION, JOB_CLIENT, job, _K_JOB, 0, 0)
     else:
         push(sc, ev, deadline, _DEADLINE, JOB_CLIENT, job, _K_JOB, 0, 0)
+
+
+@compiled
+def _new_request(sc: Any, cl: Any, work: Any, client: Any, request: Any, source: Any, t: Any) -> Any:
+    """A row of the wait table for a request that arrives at t; the caller has seen to room."""
+    w = sc[WAIT_FREE]
+    row = work.wait[w]
+    sc[WAIT_FREE] = row[W_NEXT]
+    row[W_CLIENT] = client
+    row[W_REQUEST] = request
+    row[W_SOURCE] = source
+    row[W_ARRIVAL] = t
+    row[W_DEADLINE] = t + min(cl.connect_timeout[client], cl.request_timeout[client])
+    row[W_BEGAN] = t
+    row[W_ATTEMPTS] = 1
+    row[W_STATE] = CONNECTING
+    row[W_TRIED] = 0
+    _blank(row)
+    if cl.budget_permille[client] > 0:
+        flat = cl.source_at[client] + source
+        cl.tokens[flat] = min(1000 * cl.budget_burst[client], cl.tokens[flat] + cl.budget_permille[client])
+    return w
+
+
+@compiled
+def start_users(sc: Any, cl: Any, ev: Any, first: Any) -> None:
+    """R29: the first request of every user, `first` int64 (n_users,) its instant; the heap has room."""
+    for client in range(len(cl.users)):
+        for user in range(cl.users[client]):
+            flat = cl.user_at[client] + user
+            push(sc, ev, first[flat], _ARRIVAL, client, user, _K_LOOP, flat, 0)
+
+
+@compiled
+def goes_on(sc: Any, cl: Any, ev: Any, client: Any, request: Any, arrival: Any, end: Any) -> None:
+    """R29: a request has ended; its user, if it has one, thinks before the next."""
+    users = cl.users[client]
+    if users == 0:
+        return
+    user = cl.user_at[client] + request % users
+    place = cl.loop_place[user]
+    cl.loop_place[user] = place + 1
+    at = max(end + cl.loop_think[user, place], arrival + LOOP_FLOOR_NS)
+    push(sc, ev, at, _ARRIVAL, client, request + users, _K_LOOP, user, 0)
+
+
+@compiled
+def users_draws_used_up(cl: Any, ev: Any) -> Any:
+    """Whether the next event is a user's request of which nothing is drawn yet."""
+    return ev.what[0, 0] == _K_LOOP and cl.loop_place[ev.what[0, 1]] == cl.loop_route.shape[1]
+
+
+@compiled
+def _loop_event(
+    until: Any,
+    vanished_after: Any,
+    sc: Any,
+    sv: Any,
+    cl: Any,
+    rt: Any,
+    kept: Any,
+    rows: Any,
+    ev: Any,
+    work: Any,
+    out: Any,
+    client: Any,
+    request: Any,
+    user: Any,
+    t: Any,
+) -> None:
+    """R29: a user's next request arrives."""
+    source = (request % cl.users[client]) % cl.n_sources[client]
+    place = cl.loop_place[user]
+    w = _new_request(sc, cl, work, client, request, source, t)
+    for k in range(cl.loop_service.shape[1]):
+        work.wait_service[w, k] = cl.loop_service[user, k, place]
+    if cl.reach[client] >= _R_PINNED and cl.resolve[client] == _EVERY:
+        _pull(sc, cl, rows, client, source, t)
+    u = cl.loop_route[user, place] & LOW
+    _attempt(until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out, w, t, u)
 
 
 @compiled
@@ -2145,7 +2233,7 @@ def run_window(
     away = sc[NODES_AWAY] > 0
     float_bits = out.bits.view(np.int64)
     if sc[WINDOW_OPENED] == 0:
-        if sc[HEAP_SIZE] + sc[OPEN_SIZE] > heap_room:
+        if sc[HEAP_SIZE] + 2 * sc[OPEN_SIZE] > heap_room:
             return GROW_HEAP, 0
         if sc[OUT_SIZE] + sc[OPEN_SIZE] > out_room:
             return NEED_OUTPUT, 0
@@ -2199,6 +2287,8 @@ def run_window(
             return GROW_REMEMBERED, 0
         if work.shared[sc[SHARED_FREE], H_LEFT] < 0:
             return GROW_SHARED, 0
+        if t_heap < until and users_draws_used_up(cl, ev):
+            return NEED_LOOP, 0
         if t_truth <= t_belief and t_truth <= t_heap and t_truth <= t_arrival:
             if not _cut_one_shared(sc, sv, cl, rows, ev, work, out):
                 _truth_row(sc, sv, rows)
@@ -2333,23 +2423,7 @@ def run_window(
                 i += 1
             else:
                 # everything else goes through the wait table
-                w = sc[WAIT_FREE]
-                row = work.wait[w]
-                sc[WAIT_FREE] = row[W_NEXT]
-                row[W_CLIENT] = client
-                row[W_REQUEST] = first_request + i
-                row[W_SOURCE] = source
-                row[W_ARRIVAL] = t
-                row[W_DEADLINE] = t + min(cl.connect_timeout[client], timeout)
-                row[W_BEGAN] = t
-                row[W_ATTEMPTS] = 1
-                row[W_STATE] = CONNECTING
-                row[W_TRIED] = 0
-                _blank(row)
-                if cl.budget_permille[client] > 0:
-                    cl.tokens[flat] = min(
-                        1000 * cl.budget_burst[client], cl.tokens[flat] + cl.budget_permille[client]
-                    )
+                w = _new_request(sc, cl, work, client, first_request + i, source, t)
                 for k in range(work.wait_service.shape[1]):
                     work.wait_service[w, k] = sl.service[client, k, i]
                 u = route & LOW

@@ -118,6 +118,9 @@ class Clients(NamedTuple):
     R28: port_limit, table_limit int64 per source: a row of Routers.limits, or -1.
     view_of int32 per source: the view that R7 asks about. R34: floor int64 per client, looked int64 per
     source.
+    R29: users int64 per client; a client's users begin at user_at[client]. Per user (first axis): loop_place
+    int64, which of its drawn requests is its present or next; loop_route uint64 (n, k), loop_think int64
+    (n, k), how long it thinks after it; loop_service int64 (n, laws, k).
     """
 
     view_id: Array
@@ -196,6 +199,12 @@ class Clients(NamedTuple):
     looked: Array
     port_limit: Array
     table_limit: Array
+    users: Array
+    user_at: Array
+    loop_place: Array
+    loop_route: Array
+    loop_think: Array
+    loop_service: Array
 
 
 class Virtuals(NamedTuple):

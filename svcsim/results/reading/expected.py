@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from svcsim.dataplane.contract import ClientPlan, OnEmpty, Plan, Reach, Resolve, Scheduler
+from svcsim.dataplane.curves import RateCurve
+from svcsim.dataplane.demand import rate_curve
 from svcsim.results.reading.nodes import Away
 from svcsim.results.reading.truth import Beliefs, Lists, Truth
-from svcsim.scenario import Rate, Scenario
+from svcsim.scenario import Scenario
 
 __all__ = ["Rates", "expected_failures"]
 
@@ -28,22 +30,31 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Rates:
-    """The integral of one client's piecewise constant rate."""
+    """The integral of one client's rate, or the number of its recorded arrivals."""
 
     def __init__(self, scenario: Scenario, client: int) -> None:
-        own = scenario.clients[client]
-        rate = {0: own.rate_per_s}
-        for event in scenario.events:
-            if isinstance(event, Rate) and event.client == own.name and event.at_ns < scenario.duration_ns:
-                rate[event.at_ns] = event.rate_per_s
-        starts = sorted(rate)
+        self._trace = scenario.clients[client].trace
+        self._curve = rate_curve(scenario, client)
+        starts = [at for at in self._curve.starts_ns if at < scenario.duration_ns]
+        self._curve = RateCurve(
+            tuple(starts), self._curve.rates_per_s[: len(starts)], self._curve.slopes_per_s2[: len(starts)]
+        )
         self._knots = np.array([*starts, scenario.duration_ns], dtype=np.int64)
-        spans = np.diff(self._knots) * 1e-9 * np.array([rate[at] for at in starts])
-        self._cumulated = np.concatenate(([0.0], np.cumsum(spans)))
+        self._cumulated = self._curve.requests_at(self._knots)
+        if self._trace is not None:
+            self._cumulated = self._trace.before(self._knots).astype(np.float64)
 
     def until(self, t_ns: Int64) -> Float64:
         """Expected requests before each instant."""
-        return np.interp(t_ns, self._knots, self._cumulated)
+        if self._trace is not None:
+            return self._trace.before(np.minimum(t_ns, self._knots[-1])).astype(np.float64)
+        found = np.interp(t_ns, self._knots, self._cumulated)
+        if self._curve.bends:  # below or above its chord by s x (L - x) / 2
+            at = np.clip(t_ns, 0, self._knots[-1])
+            piece = np.minimum(np.searchsorted(self._knots, at, side="right") - 1, len(self._knots) - 2)
+            done, left = at - self._knots[piece], self._knots[piece + 1] - at
+            found = found - 0.5e-18 * np.array(self._curve.slopes_per_s2)[piece] * done * left
+        return found
 
     @property
     def end_ns(self) -> int:
@@ -133,7 +144,8 @@ def expected_failures(
     overload or slow service; and it counts a request that a later SYN saves within its connect time-out (a
     silent server that begins to listen, an ICMP-limited empty list that fills), and one still open at the
     run's end. Re-resolution on failure, attempts, affinity and choices other than R5's depend on the dice of
-    single requests, and weights of a route (R33) on when each proxy heard of them: NaN.
+    single requests, weights of a route (R33) on when each proxy heard of them, random bursts and closed loops
+    on the dice of arrivals: NaN.
     """
     lost = [] if server_node is None else list(away)
     accepting = _Accepting(truth, lost, server_node)
@@ -141,7 +153,7 @@ def expected_failures(
     for k, client in enumerate(plan.clients):
         rates = Rates(scenario, k)
         chosen = client.affinity_ns >= 0 or client.scheduler != Scheduler.NONE or client.backends > 1
-        if client.booked or chosen:
+        if client.booked or chosen or _drawn_demand(scenario, k):
             found[k] = np.nan
         elif client.reach == Reach.NONE:
             found[k] = rates.total
@@ -152,6 +164,12 @@ def expected_failures(
         else:
             found[k] = _pinned(client, rates, accepting, beliefs, lists)
     return found
+
+
+def _drawn_demand(scenario: Scenario, client: int) -> bool:
+    """Whether it is drawn, or up to the answers, how many requests a client sends by when."""
+    own = scenario.clients[client]
+    return own.loop is not None or (own.bursts is not None and own.bursts.random)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from svcsim.scenario.events import (
     Upgrade,
     Weights,
 )
+from svcsim.scenario.files.loaddocuments import load_document
 from svcsim.scenario.model import (
     Client,
     Cluster,
@@ -255,7 +256,7 @@ def client_document(client: Client) -> dict[str, Any]:
         "name": client.name,
         "to": _key(client.to),
         "via": client.via,
-        "rate": client.rate_per_s,
+        **load_document(client),
     }
     if client.port is not None:
         found["port"] = client.port
@@ -280,7 +281,6 @@ def client_document(client: Client) -> dict[str, Any]:
         found[key] = value
     if client.eject is not None:
         found["eject"] = {"after": client.eject.after, "for": format_duration(client.eject.for_ns)}
-    found["arrivals"] = client.arrivals
     if client.protocol == "udp":
         found |= {"protocol": "udp", "sockets": client.sockets}
         found["timeout"] = _limit(client.request_timeout_ns)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from svcsim.kube.routes import MAX_WEIGHT
+from svcsim.scenario.load import MAX_PIECES, MAX_TRACE, MAX_USERS
 from svcsim.scenario.model import (
     EPHEMERAL_PORTS,
     MAX_NODES,
@@ -18,12 +19,15 @@ from svcsim.scenario.model import (
 )
 
 __all__ = [
+    "ArrivalsFile",
     "BudgetFile",
+    "BurstsFile",
     "ChannelFile",
     "ClientFile",
     "ClusterFile",
     "ConntrackFile",
     "CpuFile",
+    "CurveFile",
     "DnsFile",
     "EjectFile",
     "EndpointSliceFile",
@@ -33,6 +37,7 @@ __all__ = [
     "LagFile",
     "LameDuckFile",
     "LoadBalancerFile",
+    "LoopFile",
     "NodeFile",
     "OtherServicesFile",
     "ProbeFile",
@@ -42,6 +47,7 @@ __all__ = [
     "ReuseFile",
     "ScenarioFile",
     "TimeoutFile",
+    "TraceFile",
     "VanishedIPFile",
     "WorkloadFile",
 ]
@@ -361,6 +367,51 @@ class ChannelFile(_File, kw_only=True, frozen=True):
     hears: Duration | UnsetType = UNSET
 
 
+class TraceFile(_File, kw_only=True, frozen=True):
+    """Recorded arrivals: a CSV file, relative to the scenario's, or a list."""
+
+    file: Text | UnsetType = UNSET
+    column: Name | UnsetType = UNSET
+    count: Name | UnsetType = UNSET
+    unit: Literal["ns", "us", "ms", "s", "m", "h"] | UnsetType = UNSET
+    from_first: bool | UnsetType = UNSET
+    instants: Annotated[list[Duration], Meta(min_length=1, max_length=MAX_TRACE)] | UnsetType = UNSET
+    repeat: Duration | UnsetType = UNSET
+
+
+class ArrivalsFile(_File, kw_only=True, frozen=True):
+    """Arrivals that were recorded."""
+
+    trace: TraceFile
+
+
+class CurveFile(_File, kw_only=True, frozen=True):
+    """A rate that changes with time: points [time, rate]."""
+
+    curve: Annotated[list[list[str | int | float]], Meta(min_length=1, max_length=MAX_PIECES)]
+    interpolate: Literal["linear", "step"] | UnsetType = UNSET
+    period: Duration | UnsetType = UNSET
+    start: Duration | UnsetType = UNSET
+
+
+class BurstsFile(_File, kw_only=True, frozen=True):
+    """Spells of another rate."""
+
+    every: Duration
+    length: Duration
+    first: Duration | UnsetType = UNSET
+    factor: int | float | UnsetType = UNSET
+    rate: Rate | UnsetType = UNSET
+    random: bool | UnsetType = UNSET
+
+
+class LoopFile(_File, kw_only=True, frozen=True):
+    """Users that await an answer and think before they send again."""
+
+    users: Annotated[int, Meta(ge=1, le=MAX_USERS)]
+    think: Law
+
+
 class ClientFile(
     _File,
     kw_only=True,
@@ -377,13 +428,13 @@ class ClientFile(
     name: Name
     to: Key
     via: Annotated[str, _meta("one of " + ", ".join(VIAS), enum=list(VIAS))]
-    rate: Rate
+    rate: Rate | CurveFile | UnsetType = UNSET
     port: (
         Annotated[int, Meta(ge=1, le=65535)] | Annotated[str, Meta(min_length=1, max_length=63)] | UnsetType
     ) = UNSET
     resolve: Literal["once", "on-failure", "watch"] | ResolveFile | UnsetType = UNSET
     min_resolution: Duration | UnsetType = UNSET
-    arrivals: Literal["poisson", "constant"] | UnsetType = UNSET
+    arrivals: Literal["poisson", "constant"] | ArrivalsFile | UnsetType = UNSET
     timeout: Duration | TimeoutFile | UnsetType = UNSET
     origin: Annotated[str, _meta("nodes, outside, node:NAME or zone:NAME", minLength=1)] | UnsetType = UNSET
     sources: Annotated[int, Meta(ge=1, le=MAX_SOURCES)] | UnsetType = UNSET
@@ -398,6 +449,8 @@ class ClientFile(
     protocol: Literal["tcp", "udp"] | UnsetType = UNSET
     sockets: Literal["one", "per-request"] | UnsetType = UNSET
     ports: Annotated[int, Meta(ge=1, le=EPHEMERAL_PORTS)] | UnsetType = UNSET
+    bursts: BurstsFile | UnsetType = UNSET
+    loop: LoopFile | UnsetType = UNSET
 
 
 class EventFile(

@@ -10,6 +10,7 @@ import yaml
 
 from svcsim.kube.reading.documents import RawObject
 from svcsim.scenario.files.documents import kube_proxy_document, nodes_document
+from svcsim.scenario.files.loaddocuments import load_document
 
 if TYPE_CHECKING:
     from svcsim.scenario.resolve.inputs import Inputs
@@ -71,6 +72,10 @@ def to_yaml(scenario: Scenario, *, self_contained: bool) -> str:
             cluster["nodes"] = nodes_document(scenario.cluster.nodes)
         if isinstance(cluster.get("kubeProxy"), str):
             cluster["kubeProxy"] = kube_proxy_document(scenario.cluster.kube_proxy)
+    if self_contained:
+        for entry, client in zip(document.get("clients", ()), scenario.clients, strict=True):
+            if client.trace is not None:
+                entry.update(load_document(client))
     head = {"name": document.pop("name")} if "name" in document else {}
     entries = _entries(written.inputs, inline=self_contained)
     return yaml_text({**head, "manifests": entries, **document})

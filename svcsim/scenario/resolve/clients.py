@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from msgspec import UNSET
@@ -28,8 +29,9 @@ from svcsim.scenario.model import (
     Sockets,
     Via,
 )
+from svcsim.scenario.resolve.load import resolve_load
 from svcsim.scenario.resolve.lookup import Lookup
-from svcsim.scenario.resolve.values import limit_ns, positive_ns, rate_per_s, span_ns
+from svcsim.scenario.resolve.values import limit_ns, positive_ns, span_ns
 
 __all__ = ["OF_OWNERS", "resolve_clients"]
 
@@ -100,7 +102,7 @@ def _scope(origin: str, entry: str | None, cluster: Cluster, via: Via) -> int:
     return 1
 
 
-def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) -> Client:
+def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, base: Path | None, where: Where) -> Client:
     via = _via(file.via, where / "via")
     resolve: Resolve | None = {"pod-ip": default("clients.resolve"), "headless": "every"}.get(via)
     every_ns = cluster.dns.ttl_ns if via == "headless" else None
@@ -128,6 +130,10 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
     entry = _only_with("node-port", via, file.entry, default("clients.entry"), where / "entry")
     if entry is not None:
         entry = _place(entry, cluster, where / "entry", ("any", "own"))
+    load = resolve_load(file, base=base, where=where)
+    usual_sources = _scope(origin, entry, cluster, via)
+    if load.get("loop") is not None:
+        usual_sources = min(usual_sources, load["loop"].users)
     return Client(
         name=file.name,
         to=lookup.one(
@@ -138,15 +144,13 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
             routes=via == "ingress" and bool(lookup.routes),
         ),
         via=via,
-        rate_per_s=rate_per_s(file.rate, where / "rate"),
         port=None if file.port is UNSET else file.port,
         resolve=resolve,
         resolve_every_ns=every_ns,
-        arrivals=default("clients.arrivals") if file.arrivals is UNSET else file.arrivals,
         connect_timeout_ns=connect_ns,
         request_timeout_ns=request_ns,
         origin=origin,
-        sources=_scope(origin, entry, cluster, via) if file.sources is UNSET else file.sources,
+        sources=usual_sources if file.sources is UNSET else file.sources,
         host_network=default("clients.hostNetwork") if file.host_network is UNSET else file.host_network,
         pick=_only_with("headless", via, file.pick, default("clients.pick"), where / "pick"),
         entry=entry,
@@ -158,6 +162,7 @@ def _client(file: ClientFile, cluster: Cluster, lookup: Lookup, where: Where) ->
         eject=_eject(file, via, resolve, where / "eject"),
         keep_alive=_keep_alive(file, via, where),
         min_resolution_ns=_min_resolution(file, resolve, where / "minResolution"),
+        **load,
     )
 
 
@@ -313,7 +318,7 @@ def _only_with(of: Via, via: Via, written: Any, usual: Any, where: Where) -> Any
 
 
 def resolve_clients(
-    files: Sequence[ClientFile], *, cluster: Cluster, lookup: Lookup, where: Where
+    files: Sequence[ClientFile], *, cluster: Cluster, lookup: Lookup, base: Path | None, where: Where
 ) -> tuple[Client, ...]:
-    """Return the clients in the order they are written."""
-    return tuple(_client(file, cluster, lookup, where / index) for index, file in enumerate(files))
+    """Return the clients in the order they are written; base is the folder of relative paths."""
+    return tuple(_client(file, cluster, lookup, base, where / index) for index, file in enumerate(files))

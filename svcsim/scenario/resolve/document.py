@@ -58,7 +58,9 @@ def resolve(
     odd = list(warnings)
     duration_ns = positive_ns(file.duration, where / "duration")
     cluster = resolve_cluster(file.cluster, base=base, where=where / "cluster", warnings=odd)
-    clients = resolve_clients(file.clients, cluster=cluster, lookup=lookup, where=where / "clients")
+    clients = resolve_clients(
+        file.clients, cluster=cluster, lookup=lookup, base=base, where=where / "clients"
+    )
     events = resolve_events(
         () if file.events is UNSET else file.events,
         duration_ns=duration_ns,

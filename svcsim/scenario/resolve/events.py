@@ -112,7 +112,7 @@ class _Reader:
             name = written["rate"]
             if name not in self.clients:
                 raise (where / "rate").unknown(name, "client", self.clients)
-            rate = rate_per_s(written["value"], where / "value")
+            rate = rate_per_s(written["value"], where / "value", zero=True)
             return Rate(at_ns=at_ns, position=position, client=name, rate_per_s=rate)
         for_ns = positive_ns(written["for"], where / "for") if "for" in written else None
         if kind == "partition":

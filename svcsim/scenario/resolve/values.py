@@ -47,11 +47,13 @@ def cores(value: str | float, where: Where) -> Fraction:
     return amount
 
 
-def rate_per_s(value: str | float, where: Where) -> float:
-    """Return a rate above zero."""
+def rate_per_s(value: str | float, where: Where, *, zero: bool = False) -> float:
+    """Return a rate above zero, or with `zero` one that may be zero."""
     rate = where.read(lambda: parse_rate(value))
-    if not 0 < rate <= MAX_RATE_PER_S:
+    if rate == 0 and not zero:
         raise where.error(value, "must be > 0 and at most 100M/s")
+    if rate > MAX_RATE_PER_S:
+        raise where.error(value, f"must be {'at' if zero else '> 0 and at'} most 100M/s")
     return rate
 
 
