@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from svcsim.clock import format_duration
@@ -34,6 +35,7 @@ from svcsim.scenario.model import (
     FROM_OUTSIDE,
     MAX_NODES,
     MAX_RATE_PER_S,
+    MAX_SHARED_CORES,
     MAX_SLOWDOWN_PERMILLE,
     MAX_SOURCES,
     MAX_WARM_UP_NS,
@@ -90,6 +92,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
         _check_event(event, names, nodes, lookup, where / "events" / event.position)
     warnings += _never(scenario.events, scenario.duration_ns)
     _check_behaviours(scenario, where / "workloads")
+    _check_cores(scenario, lookup, where / "workloads")
     warnings += _behaviours(scenario, lookup)
     warnings += _hints(scenario)
     return tuple(warnings)
@@ -425,6 +428,41 @@ def _check_behaviours(scenario: Scenario, where: Where) -> None:
             raise (here / "slowdown").error(
                 warm.slowdown_permille, "thousandths must be from 1000 to 1000000"
             )
+
+
+def _check_cores(scenario: Scenario, lookup: Lookup, where: Where) -> None:
+    """Refuse cores that nobody states, or that are too many to share."""
+    for place, behaviour in _said_of(scenario):
+        here, shares = where / place, behaviour.discipline == "processor-sharing"
+        if shares and behaviour.concurrency is None:
+            raise (here / "discipline").error(
+                behaviour.discipline, "needs concurrency: a number of cores, or from-limits"
+            )
+        if shares and isinstance(behaviour.concurrency, int) and behaviour.concurrency > MAX_SHARED_CORES:
+            raise (here / "concurrency").error(
+                behaviour.concurrency, f"must be at most {MAX_SHARED_CORES} cores with processor-sharing"
+            )
+        if behaviour.concurrency == "from-limits":
+            limits = [limit for limit in _limits(scenario, lookup, place) if limit is not None]
+            if not limits:
+                raise (here / "concurrency").error(
+                    "from-limits", "needs resources.limits.cpu in the manifest, or take a number"
+                )
+            if shares and max(limits) > MAX_SHARED_CORES:
+                raise (here / "concurrency").error(
+                    "from-limits", f"must be at most {MAX_SHARED_CORES} cores with processor-sharing"
+                )
+
+
+def _limits(scenario: Scenario, lookup: Lookup, place: str) -> list[Fraction | None]:
+    """CPU limits of the containers that an entry of `workloads` is about."""
+    return [
+        container.cpu_limit
+        for key, owner in lookup.owners.items()
+        for container in owner.template.containers
+        if place == f"{key}/{container.name}"
+        or (place == str(key) and (key, container.name) not in scenario.containers)
+    ]
 
 
 def _behaviours(scenario: Scenario, lookup: Lookup) -> Iterator[str]:

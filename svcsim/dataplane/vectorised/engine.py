@@ -189,7 +189,7 @@ class VectorisedEngine:
             self._scalars[state.OPEN_SIZE] = len(kept)
 
     def _shared_lose_links(self, node: int, now: int, at_ns: int) -> None:
-        """R18, R31: shared work is lost with its server's power, and its clients wait where a link is lost."""
+        """R18, R31: shared work is lost with its server's power; clients behind a lost link wait."""
         down = now == int(NodeState.DOWN)
         for row in sharing.waited_for(self._work):
             no_power = down and int(self._sv.node[row[kernel.O_SERVER]]) == node
