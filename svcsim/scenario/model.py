@@ -281,10 +281,11 @@ class WorkloadBehaviour:
     """What no manifest says about a container.
 
     `concurrency` and `queue` are None for unlimited, `from-limits` is the container's CPU limit;
-    `discipline`: requests wait for one of so many workers, or all share so many cores;
-    `lame_duck_ns` means something only for `lameDuck`; `pre_stop_ns` is how long a hook runs whose length the manifest does not tell; `cpu_idle` is the cores it
-    uses while nothing is served, `cpu_busy` what each busy worker adds to that, `cpu_startup` what it uses
-    instead before it listens; `age_ns` is the age of its pods at t = 0, None for what their status says;
+    `discipline`: requests wait for one of so many workers, or all share so many cores; `lame_duck_ns` means
+    something only for `lameDuck`; `pre_stop_ns` is how long a hook runs whose length the manifest does not
+    tell; `cpu_idle` is the cores it uses while nothing is served, `cpu_busy` what each busy worker adds to
+    that, `cpu_startup` what it uses instead before it listens; `age_ns` is the age of its pods at t = 0, None
+    for what their status says;
     `readiness_gate` is how long it takes until their readiness gates are true once their containers are
     ready; `probe_time` is how long a probe takes, `probe_competes` whether it waits for the same workers;
     `keep_alive_ns` is how long it leaves an idle connection open, None for ever; `warm_up` None for a server

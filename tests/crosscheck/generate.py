@@ -134,7 +134,7 @@ def _serving(dice: random.Random, manifests: list[dict], workloads: dict[str, di
             behaviour["concurrency"] = "from-limits"
             for one in manifests:
                 if key == f"{one['kind'].lower()}/{one['metadata']['name']}":
-                    for container in one["spec"]["template"]["spec"]["containers"]:
+                    for container in one["spec"].get("template", one)["spec"]["containers"]:
                         container["resources"]["limits"] = {"cpu": dice.choice(["300m", "1", "1500m"])}
         if dice.random() < 0.7:
             behaviour["warmUp"] = {
