@@ -141,6 +141,11 @@ def test_the_generator_reaches_every_part_of_a_scenario() -> None:
         "1.36",
         "reject",
         "drop",
+        "warmUp",
+        "step",
+        "linear",
+        "processor-sharing",
+        "from-limits",
     ]
     assert [word for word in words if f'"{word}"' not in said] == []
 
