@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from svcsim.clock import format_duration
@@ -35,10 +34,7 @@ from svcsim.scenario.model import (
     FROM_OUTSIDE,
     MAX_NODES,
     MAX_RATE_PER_S,
-    MAX_SHARED_CORES,
-    MAX_SLOWDOWN_PERMILLE,
     MAX_SOURCES,
-    MAX_WARM_UP_NS,
     PICKS,
     RESOLVES,
     VIAS,
@@ -48,6 +44,7 @@ from svcsim.scenario.model import (
 )
 from svcsim.scenario.resolve.clients import OF_OWNERS
 from svcsim.scenario.resolve.lookup import Lookup
+from svcsim.scenario.servingchecks import check_behaviours, said_of
 
 if TYPE_CHECKING:
     from svcsim.scenario.scenario import Scenario
@@ -91,8 +88,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
     for event in scenario.events:
         _check_event(event, names, nodes, lookup, where / "events" / event.position)
     warnings += _never(scenario.events, scenario.duration_ns)
-    _check_behaviours(scenario, where / "workloads")
-    _check_cores(scenario, lookup, where / "workloads")
+    check_behaviours(scenario, lookup, where / "workloads")
     warnings += _behaviours(scenario, lookup)
     warnings += _hints(scenario)
     return tuple(warnings)
@@ -412,62 +408,9 @@ def _hints(scenario: Scenario) -> Iterator[str]:
             )
 
 
-def _said_of(scenario: Scenario) -> Iterator[tuple[str, WorkloadBehaviour]]:
-    """Every behaviour that was stated, with its place below `workloads`."""
-    yield from ((str(key), one) for key, one in scenario.workloads.items())
-    yield from ((f"{key}/{container}", one) for (key, container), one in scenario.containers.items())
-
-
-def _check_behaviours(scenario: Scenario, where: Where) -> None:
-    """Hold behaviours to their bounds, however they were built."""
-    for place, behaviour in _said_of(scenario):
-        warm, here = behaviour.warm_up, where / place / "warmUp"
-        if warm is not None and not 0 < warm.length_ns <= MAX_WARM_UP_NS:
-            raise (here / "length").error(warm.length_ns, "ns must be > 0 and at most 1h")
-        if warm is not None and not 1000 <= warm.slowdown_permille <= MAX_SLOWDOWN_PERMILLE:
-            raise (here / "slowdown").error(
-                warm.slowdown_permille, "thousandths must be from 1000 to 1000000"
-            )
-
-
-def _check_cores(scenario: Scenario, lookup: Lookup, where: Where) -> None:
-    """Refuse cores that nobody states, or that are too many to share."""
-    for place, behaviour in _said_of(scenario):
-        here, shares = where / place, behaviour.discipline == "processor-sharing"
-        if shares and behaviour.concurrency is None:
-            raise (here / "discipline").error(
-                behaviour.discipline, "needs concurrency: a number of cores, or from-limits"
-            )
-        if shares and isinstance(behaviour.concurrency, int) and behaviour.concurrency > MAX_SHARED_CORES:
-            raise (here / "concurrency").error(
-                behaviour.concurrency, f"must be at most {MAX_SHARED_CORES} cores with processor-sharing"
-            )
-        if behaviour.concurrency == "from-limits":
-            limits = [limit for limit in _limits(scenario, lookup, place) if limit is not None]
-            if not limits:
-                raise (here / "concurrency").error(
-                    "from-limits", "needs resources.limits.cpu in the manifest, or take a number"
-                )
-            if shares and max(limits) > MAX_SHARED_CORES:
-                raise (here / "concurrency").error(
-                    "from-limits", f"must be at most {MAX_SHARED_CORES} cores with processor-sharing"
-                )
-
-
-def _limits(scenario: Scenario, lookup: Lookup, place: str) -> list[Fraction | None]:
-    """CPU limits of the containers that an entry of `workloads` is about."""
-    return [
-        container.cpu_limit
-        for key, owner in lookup.owners.items()
-        for container in owner.template.containers
-        if place == f"{key}/{container.name}"
-        or (place == str(key) and (key, container.name) not in scenario.containers)
-    ]
-
-
 def _behaviours(scenario: Scenario, lookup: Lookup) -> Iterator[str]:
     """Name settings without effect, hooks of unknown length, and rollouts of paused Deployments."""
-    for place, behaviour in _said_of(scenario):
+    for place, behaviour in said_of(scenario):
         if behaviour.queue is not None and behaviour.concurrency is None:
             yield f"workloads.{place}.queue has no effect without concurrency: nothing ever waits"
     unknown = [
