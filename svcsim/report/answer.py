@@ -104,8 +104,8 @@ def not_modelled() -> list[str]:
         f"Events: {', '.join(NOT_YET_EVENTS)}.",
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
         "Connections: no UDP, no limit of ports or conntrack; pools of connections have no upper bound.",
-        "Servers: a CPU limit is a rate, not a quota that is renewed every 100 ms (CFS); containers of one pod "
-        "or node do not slow each other down.",
+        "Servers: a CPU limit is a rate, not a quota that is renewed every 100 ms (CFS); containers of one "
+        "pod or node do not slow each other down.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "
         "on a node that is cut off as elsewhere.",
     ]
