@@ -11,6 +11,7 @@ import numpy as np
 from svcsim.clock import format_duration
 from svcsim.controlplane.lags import Dice
 from svcsim.controlplane.routes import backends_of, shares_of
+from svcsim.controlplane.serving import remarks, serving
 from svcsim.dataplane.contract import (
     NEVER,
     ON_SERVERS_NODE,
@@ -42,7 +43,6 @@ from svcsim.scenario import (
     Retry,
     Rollout,
     Scenario,
-    WorkloadBehaviour,
 )
 
 __all__ = ["Group", "Topology", "View", "container_name", "syn_ladder"]
@@ -102,18 +102,6 @@ def syn_ladder(kernel: tuple[int, int]) -> tuple[tuple[int, ...], int]:
 
 def _or_never(ns: int | None) -> int:
     return NEVER if ns is None else ns
-
-
-def _warming(behaviour: WorkloadBehaviour) -> dict[str, Any]:
-    """What the plan of a group says of new servers (R32)."""
-    if behaviour.warm_up is None:
-        return {}
-    return {
-        "warm_up_ns": behaviour.warm_up.length_ns,
-        "slowdown_permille": behaviour.warm_up.slowdown_permille,
-        "slowdown_falls": behaviour.warm_up.shape == "linear",
-        "age_ns": _or_never(behaviour.age_ns),
-    }
 
 
 def _kept(asked: KeepAlive | None) -> dict[str, Any]:
@@ -452,7 +440,10 @@ class Topology:
                 continue
             listed, container, port = view.container_of(template)
             place = (key, container_name(template, container))
-            if not listed or place in self.group_ids:
+            if not listed:
+                continue
+            if place in self.group_ids:
+                self._check_limits(key, template, container, when, self.groups[self.group_ids[place]].plan)
                 continue
             self.group_ids[place] = len(self.groups)
             if container < 0:
@@ -468,13 +459,26 @@ class Topology:
             behaviour = self.scenario.behaviour(key, spec.name)
             plan = GroupPlan(
                 name=f"{key}/{spec.name}",
-                workers=behaviour.concurrency or 0,
-                queue=-1 if behaviour.queue is None or not behaviour.concurrency else behaviour.queue,
                 queue_full=QueueFull.DROP if behaviour.queue_full == "drop" else QueueFull.REJECT,
                 idle_ns=_or_never(behaviour.keep_alive_ns),
-                **_warming(behaviour),
+                **serving(behaviour, spec),
             )
             self.groups.append(Group(plan=plan, service_time=behaviour.service_time))
+            self.warnings += remarks(behaviour, spec, plan.name)
+
+    def _check_limits(
+        self, key: ObjectKey, template: PodTemplate, container: int, when: str, plan: GroupPlan
+    ) -> None:
+        """Name a rollout that changes a CPU limit which the pods go by (all have the first)."""
+        if container < 0:
+            return
+        spec = template.containers[container]
+        behaviour = self.scenario.behaviour(key, spec.name)
+        now = serving(behaviour, spec)
+        if (now["workers"], now["cores_permille"]) != (plan.workers, plan.cores_permille):
+            self.warnings.append(
+                f"{plan.name}: its CPU limit is another{when}, which is not simulated: all keep the first"
+            )
 
     def groups_of_client(self, k: int) -> dict[int, Distribution]:
         """Service-time law by group id, of the groups client k may reach."""

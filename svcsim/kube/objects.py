@@ -77,7 +77,7 @@ class PreStop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """One container; `sidecar` marks an init container with restartPolicy Always."""
+    """One container; `sidecar` marks an init container with restartPolicy Always; `cpu_limit` in cores."""
 
     name: str
     ports: tuple[ContainerPort, ...] = ()
@@ -87,6 +87,7 @@ class Container:
     pre_stop: PreStop | None = None
     sidecar: bool = False
     requests: Mapping[str, Fraction] = field(default_factory=dict)
+    cpu_limit: Fraction | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,6 +107,8 @@ def not_modelled() -> list[str]:
         "says so to every datagram.",
         "Mode ipvs: no ports that are used again, no weights, no session affinity that outlives its time-out "
         "because connections do.",
+        "Servers: a CPU limit is a rate, not a quota that is renewed every 100 ms (CFS); containers of one "
+        "pod or node do not slow each other down.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "
         "on a node that is cut off as elsewhere.",
     ]

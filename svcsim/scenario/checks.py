@@ -38,9 +38,7 @@ from svcsim.scenario.model import (
     FROM_OUTSIDE,
     MAX_NODES,
     MAX_RATE_PER_S,
-    MAX_SLOWDOWN_PERMILLE,
     MAX_SOURCES,
-    MAX_WARM_UP_NS,
     PICKS,
     PORT_VIAS,
     RESOLVES,
@@ -57,6 +55,7 @@ from svcsim.scenario.rules.balancers import check_node_port, unused
 from svcsim.scenario.rules.routes import check_route, check_weights
 from svcsim.scenario.rules.selectors import check_loopback, check_reselect
 from svcsim.scenario.schedulers import scheduler_warnings
+from svcsim.scenario.servingchecks import check_behaviours, said_of
 
 if TYPE_CHECKING:
     from svcsim.scenario.scenario import Scenario
@@ -106,7 +105,7 @@ def check(scenario: Scenario, where: Where) -> tuple[str, ...]:
         _check_event(event, names, nodes, lookup, where / "events" / event.position)
     check_rate_events(scenario.events, scenario.clients, where / "events")
     warnings += _never(scenario.events, scenario.duration_ns)
-    _check_behaviours(scenario, where / "workloads")
+    check_behaviours(scenario, lookup, where / "workloads")
     warnings += _behaviours(scenario, lookup)
     warnings += _hints(scenario)
     warnings += scheduler_warnings(scenario, lookup.services)
@@ -480,27 +479,9 @@ def _hints(scenario: Scenario) -> Iterator[str]:
             )
 
 
-def _said_of(scenario: Scenario) -> Iterator[tuple[str, WorkloadBehaviour]]:
-    """Every behaviour that was stated, with its place below `workloads`."""
-    yield from ((str(key), one) for key, one in scenario.workloads.items())
-    yield from ((f"{key}/{container}", one) for (key, container), one in scenario.containers.items())
-
-
-def _check_behaviours(scenario: Scenario, where: Where) -> None:
-    """Hold behaviours to their bounds, however they were built."""
-    for place, behaviour in _said_of(scenario):
-        warm, here = behaviour.warm_up, where / place / "warmUp"
-        if warm is not None and not 0 < warm.length_ns <= MAX_WARM_UP_NS:
-            raise (here / "length").error(warm.length_ns, "ns must be > 0 and at most 1h")
-        if warm is not None and not 1000 <= warm.slowdown_permille <= MAX_SLOWDOWN_PERMILLE:
-            raise (here / "slowdown").error(
-                warm.slowdown_permille, "thousandths must be from 1000 to 1000000"
-            )
-
-
 def _behaviours(scenario: Scenario, lookup: Lookup) -> Iterator[str]:
     """Name settings without effect, hooks of unknown length, and rollouts of paused Deployments."""
-    for place, behaviour in _said_of(scenario):
+    for place, behaviour in said_of(scenario):
         if behaviour.queue is not None and behaviour.concurrency is None:
             yield f"workloads.{place}.queue has no effect without concurrency: nothing ever waits"
     unknown = [

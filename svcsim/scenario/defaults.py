@@ -281,6 +281,7 @@ _ROWS: Final = (
         "whoever sets the pod's readiness gates does so at once",
     ),
     Default("workloads.keepAlive", None, "duration", "assumed", "a server that closes no idle connection"),
+    Default("workloads.discipline", "fifo", "kind", "assumed", "workers that finish what they began"),
     Default("workloads.warmUp", None, "warm-up", "assumed", "as fast at first as later"),
     Default("workloads.warmUp.shape", "step", "kind", "assumed", "slow until the end of its length"),
     Default("clients.arrivals", "poisson", "kind", "assumed", "many independent users"),

@@ -20,6 +20,7 @@ __all__ = [
     "MAX_CORES",
     "MAX_NODES",
     "MAX_RATE_PER_S",
+    "MAX_SHARED_CORES",
     "MAX_SLOWDOWN_PERMILLE",
     "MAX_SOURCES",
     "MAX_TABLE",
@@ -78,6 +79,8 @@ Sockets = Literal["one", "per-request"]
 OnSigterm = Literal["exit", "drain", "ignore", "lameDuck"]
 QueueFull = Literal["reject", "drop"]
 WarmUpShape = Literal["step", "linear"]
+Discipline = Literal["fifo", "processor-sharing"]
+Concurrency = int | Literal["from-limits"] | None
 
 VIAS: Final[tuple[Via, ...]] = (
     "loopback",
@@ -114,6 +117,7 @@ MIN_TABLE: Final = 131_072
 MAX_TABLE: Final = 1_048_576
 """Entries that kube-proxy and the kernel make room for: 32768 a core, within these bounds."""
 MAX_NODES: Final = 15_000
+MAX_SHARED_CORES: Final = 1024
 MAX_WARM_UP_NS: Final = 3600 * 10**9
 MAX_SLOWDOWN_PERMILLE: Final = 1_000_000
 MAX_SOURCES: Final = 100_000
@@ -128,7 +132,7 @@ _KUBE_PROXY_SYNC_PERIOD: Final[int] = default_ns("cluster.kubeProxy.syncPeriod")
 _VANISHED_IP_THEN: Final[Literal["unreachable", "blackhole"]] = default("cluster.vanishedIP.then")
 _VANISHED_IP_AFTER: Final[int] = default_ns("cluster.vanishedIP.after")
 _POD_NETWORK: Final[Literal["overlay", "routed"]] = default("cluster.podNetwork")
-_CONCURRENCY: Final[int | None] = default("workloads.concurrency")
+_CONCURRENCY: Final[Concurrency] = default("workloads.concurrency")
 _QUEUE: Final[int | None] = default("workloads.queue")
 _QUEUE_FULL: Final[QueueFull] = default("workloads.queue.full")
 _ON_SIGTERM: Final[OnSigterm] = default("workloads.onSigterm")
@@ -309,6 +313,7 @@ _SERVICE_TIME = _law("workloads.serviceTime")
 _PROBE_TIME = _law("workloads.probe.time")
 _PROBE_COMPETES: Final[bool] = default("workloads.probe.competes")
 _READINESS_GATE = _law("workloads.readinessGate")
+_DISCIPLINE: Final[Discipline] = default("workloads.discipline")
 _WARM_UP_SHAPE: Final[WarmUpShape] = default("workloads.warmUp.shape")
 
 
@@ -328,10 +333,12 @@ class WarmUp:
 class WorkloadBehaviour:
     """What no manifest says about a container.
 
-    `concurrency` and `queue` are None for unlimited; `lame_duck_ns` means something only for `lameDuck`;
-    `pre_stop_ns` is how long a hook runs whose length the manifest does not tell; `cpu_idle` is the cores it
-    uses while nothing is served, `cpu_busy` what each busy worker adds to that, `cpu_startup` what it uses
-    instead before it listens; `age_ns` is the age of its pods at t = 0, None for what their status says;
+    `concurrency` and `queue` are None for unlimited, `from-limits` is the container's CPU limit;
+    `discipline`: requests wait for one of so many workers, or all share so many cores; `lame_duck_ns` means
+    something only for `lameDuck`; `pre_stop_ns` is how long a hook runs whose length the manifest does not
+    tell; `cpu_idle` is the cores it uses while nothing is served, `cpu_busy` what each busy worker adds to
+    that, `cpu_startup` what it uses instead before it listens; `age_ns` is the age of its pods at t = 0, None
+    for what their status says;
     `readiness_gate` is how long it takes until their readiness gates are true once their containers are
     ready; `probe_time` is how long a probe takes, `probe_competes` whether it waits for the same workers;
     `keep_alive_ns` is how long it leaves an idle connection open, None for ever; `warm_up` None for a server
@@ -340,7 +347,7 @@ class WorkloadBehaviour:
 
     startup: Distribution = _STARTUP
     service_time: Distribution = _SERVICE_TIME
-    concurrency: int | None = _CONCURRENCY
+    concurrency: Concurrency = _CONCURRENCY
     queue: int | None = _QUEUE
     queue_full: QueueFull = _QUEUE_FULL
     on_sigterm: OnSigterm = _ON_SIGTERM
@@ -355,6 +362,7 @@ class WorkloadBehaviour:
     probe_competes: bool = _PROBE_COMPETES
     keep_alive_ns: int | None = None
     warm_up: WarmUp | None = None
+    discipline: Discipline = _DISCIPLINE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -122,11 +122,20 @@ class _Maker:
         return document, f"{kind.lower()}/{name}"
 
 
-def _serving(dice: random.Random, workloads: dict[str, dict]) -> None:
-    """Servers that are slow at first, in a tenth of the scenarios."""
-    if dice.random() >= 0.1:
+def _serving(dice: random.Random, manifests: list[dict], workloads: dict[str, dict]) -> None:
+    """Servers that share their cores or are slow at first, in a seventh of the scenarios."""
+    if dice.random() >= 0.15:
         return
-    for behaviour in workloads.values():
+    for key, behaviour in workloads.items():
+        if dice.random() < 0.7:
+            behaviour["discipline"] = "processor-sharing"
+            behaviour.setdefault("concurrency", dice.choice([1, 1, 2]))
+        if dice.random() < 0.5:
+            behaviour["concurrency"] = "from-limits"
+            for one in manifests:
+                if key == f"{one['kind'].lower()}/{one['metadata']['name']}":
+                    for container in one["spec"].get("template", one)["spec"]["containers"]:
+                        container["resources"]["limits"] = {"cpu": dice.choice(["300m", "1", "1500m"])}
         if dice.random() < 0.7:
             behaviour["warmUp"] = {
                 "length": dice.choice(["300ms", "2s", "20s"]),
@@ -648,7 +657,7 @@ def _scenario(seed: int) -> dict:
         workloads[targets[0][0]]["keepAlive"] = again.choice(["500ms", "2s"])
     balancers = _ways(random.Random(f"ways {seed}"), m.grid, manifests, clients)
     lag["ingress"] = m.law(0, 300, 1500)
-    _serving(random.Random(f"serving {seed}"), workloads)
+    _serving(random.Random(f"serving {seed}"), manifests, workloads)
     if balancers:
         lag["loadBalancer"] = {"constant": "100ms"} if m.grid else {"uniform": {"low": "0s", "high": "2s"}}
     document = {

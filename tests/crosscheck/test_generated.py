@@ -165,6 +165,10 @@ def test_the_generator_reaches_every_part_of_a_scenario() -> None:
         "bursts",
         "random",
         "trace",
+        "warmUp",
+        "linear",
+        "processor-sharing",
+        "from-limits",
     ]
     assert [word for word in words if f'"{word}"' not in said] == []
 

@@ -456,7 +456,7 @@ def test_the_most_specific_entry_wins_field_by_field() -> None:
         ({"deployment/web": {"concurrency": 0}}, "must be a whole number from 1 to 1000000"),
         (
             {"deployment/web": {"warmUp": {"length": "2h", "slowdown": 2}}},
-            "warmUp.length = '?2h'? must be at most 1h",
+            'warmUp.length = "2h" must be at most 1h',
         ),
         (
             {"deployment/web": {"warmUp": {"length": "2s", "slowdown": 0.5}}},
@@ -464,6 +464,13 @@ def test_the_most_specific_entry_wins_field_by_field() -> None:
         ),
         ({"deployment/web": {"warmUp": {"length": "2s", "slowdown": 1.0001}}}, "at most three decimals"),
         ({"deployment/web": {"warmUp": {"length": "2s"}}}, "warmUp.slowdown is missing"),
+        ({"deployment/web": {"discipline": "processor-sharing"}}, "needs concurrency: a number of cores"),
+        ({"deployment/web": {"discipline": "lifo"}}, "must be one of fifo, processor-sharing"),
+        (
+            {"deployment/web": {"discipline": "processor-sharing", "concurrency": 1025}},
+            "concurrency = 1025 must be at most 1024 cores",
+        ),
+        ({"deployment/web": {"concurrency": "from-limits"}}, "needs resources.limits.cpu in the manifest"),
     ],
 )
 def test_workloads_that_cannot_be(workloads: dict[str, Any], says: str) -> None:

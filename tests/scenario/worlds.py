@@ -164,6 +164,7 @@ COMPLETE: dict[str, Any] = {
             "cpu": {"idle": "20m", "busy": 1, "startup": "500m"},
             "age": "1h",
             "keepAlive": "75s",
+            "discipline": "processor-sharing",
             "warmUp": {"length": "30s", "slowdown": 2.5, "shape": "linear"},
             "readinessGate": {"exponential": {"mean": "3s"}},
             "probe": {"time": "20ms", "competes": True},

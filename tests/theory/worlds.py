@@ -174,10 +174,21 @@ def _answered(scenario: Scenario, seed: int) -> np.ndarray:
 
 
 def queue_latencies(
-    *, service: dict, workers: int, rate: float, duration_s: float, seed: int, queue: int | None = None
+    *,
+    service: dict,
+    workers: int,
+    rate: float,
+    duration_s: float,
+    seed: int,
+    queue: int | None = None,
+    discipline: str = "fifo",
 ) -> tuple[np.ndarray, int]:
     """Latencies (s) of the answered requests of one pod with some workers, and how many were rejected."""
-    behaviour: dict[str, Any] = {"serviceTime": service, "concurrency": workers}
+    behaviour: dict[str, Any] = {
+        "serviceTime": service,
+        "concurrency": workers,
+        "discipline": discipline,
+    }
     if queue is not None:
         behaviour["queue"] = queue
     document = {

@@ -193,13 +193,13 @@ class VectorisedEngine:
             self._scalars[state.OPEN_SIZE] = len(kept)
 
     def _shared_lose_links(self, node: int, now: int, at_ns: int) -> None:
-        """R18, R31: shared work is lost with its server's power; its clients wait where a link is lost."""
+        """R18, R31: shared work is lost with its server's power; clients behind a lost link wait."""
         down = now == int(NodeState.DOWN)
-        for row in sharing.waited_for(self._work):
+        for place in sharing.waited_for(self._work).tolist():
+            row = self._work.shared[place]
             no_power = down and int(self._sv.node[row[kernel.O_SERVER]]) == node
             if no_power or self._link_lost(row):
-                place = sharing.place_of(self._work, row)
-                self._work.shared[place, kernel.O_SETTLED] = kernel.UNANSWERED
+                row[kernel.O_SETTLED] = kernel.UNANSWERED
                 forgotten = no_power or (down and int(row[kernel.O_ENTRY]) == node)
                 self._unanswered.append(
                     links.Unanswered(row[: kernel.OPEN_COLUMNS].copy(), answer_lost=forgotten, shared=place)
@@ -210,7 +210,7 @@ class VectorisedEngine:
         for one in self._unanswered:
             if one.shared >= 0 and one.row[kernel.O_SERVER] in lost:
                 sharing.read(self._scalars, self._work, one)
-                one.shared = -1
+                one.shared = -1  # what still runs is lost below
         for server in lost:
             kernel.lose_shared(self._scalars, self._sv, self._work, server, at_ns)
 
@@ -238,9 +238,10 @@ class VectorisedEngine:
             if row[kernel.O_CLIENT] != state.JOB_CLIENT and self._leaves_from(node, row):
                 opened[links.same_attempt(opened, row), kernel.O_SETTLED] = 1
                 self._finish(row, *gone)
-        for row in sharing.waited_for(self._work):
+        for place in sharing.waited_for(self._work).tolist():
+            row = self._work.shared[place]
             if self._leaves_from(node, row):
-                self._work.shared[sharing.place_of(self._work, row), kernel.O_SETTLED] = 1
+                row[kernel.O_SETTLED] = 1
                 self._finish(row, *gone)
         staying = [one for one in self._unanswered if not self._leaves_from(node, one.row)]
         for one in self._unanswered:
@@ -411,7 +412,7 @@ class VectorisedEngine:
         wait = self._work.wait[~self._free_waits()]
         opened = self._work.open[: self._scalars[state.OPEN_SIZE]]
         opened = opened[(opened[:, kernel.O_SETTLED] == 0) & (opened[:, kernel.O_CLIENT] != state.JOB_CLIENT)]
-        shared = sharing.waited_for(self._work)[:, : kernel.OPEN_COLUMNS]
+        shared = self._work.shared[sharing.waited_for(self._work), : kernel.OPEN_COLUMNS]
         opened = np.concatenate([opened, shared, *(one.row[None, :] for one in self._unanswered)])
         opened = opened[opened[:, kernel.O_WAIT] < 0]  # a booked request is in the wait table
         table = np.full((len(wait) + len(opened), state.OUT_COLUMNS), -1, dtype=np.int64)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from svcsim.dataplane.contract import NEVER, Ask
 from svcsim.dataplane.vectorised import kernel, links, state
 
-__all__ = ["answer", "due_ns", "empty", "grown", "let_go", "nobody", "place_of", "read", "waited_for"]
+__all__ = ["answer", "due_ns", "empty", "grown", "let_go", "nobody", "read", "waited_for"]
 
 Int64 = npt.NDArray[np.int64]
 
@@ -81,18 +81,11 @@ def due_ns(servers: state.Servers, work: state.Work, job: Int64) -> int:
 
 
 def waited_for(work: state.Work) -> Int64:
-    """Rows of shared work whose clients wait for it and can hear of it (copies)."""
+    """Places of shared work whose clients wait for it and can hear of it."""
     table = work.shared
     running = (table[:, kernel.H_STATE] == kernel.SHARED_RUNS) & (table[:, kernel.O_SETTLED] == 0)
-    found: Int64 = table[running & (table[:, kernel.O_CLIENT] != state.JOB_CLIENT)]
+    found: Int64 = np.flatnonzero(running & (table[:, kernel.O_CLIENT] != state.JOB_CLIENT))
     return found
-
-
-def place_of(work: state.Work, row: Int64) -> int:
-    """The row of the table that is of the same attempt and waited for."""
-    table = work.shared
-    running = (table[:, kernel.H_STATE] == kernel.SHARED_RUNS) & (table[:, kernel.O_SETTLED] == 0)
-    return int(np.flatnonzero(running & links.same_attempt(table, row))[0])
 
 
 def read(scalars: Int64, work: state.Work, one: links.Unanswered) -> None:

@@ -210,6 +210,11 @@ class _Reader:
                 amounts[name] = parsed
         return amounts
 
+    def cpu_limit(self) -> Fraction | None:
+        """Cores of resources.limits.cpu; 0 is none (pkg/kubelet/cm/helpers_linux.go MilliCPUToQuota)."""
+        limits = (self.model.resources.limits if self.model.resources else None) or {}
+        return (parse_quantity(limits["cpu"]) or None) if "cpu" in limits else None
+
     def read(self, *, host_network: bool, sidecar: bool) -> Container:
         model = self.model
         check_dns_label(model.name, self.place, (*self.path, "name"))
@@ -229,6 +234,7 @@ class _Reader:
             pre_stop=self.pre_stop(),
             sidecar=sidecar,
             requests=self.requests(),
+            cpu_limit=self.cpu_limit(),
         )
 
 

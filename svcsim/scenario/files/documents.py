@@ -208,6 +208,8 @@ def behaviour_document(behaviour: WorkloadBehaviour) -> dict[str, Any]:
         found["probe"] = {"time": behaviour.probe_time.spec(), "competes": behaviour.probe_competes}
     if behaviour.keep_alive_ns is not None:
         found["keepAlive"] = format_duration(behaviour.keep_alive_ns)
+    if behaviour.discipline != usual.discipline:
+        found["discipline"] = behaviour.discipline
     if behaviour.warm_up is not None:
         found["warmUp"] = _warm_up_document(behaviour.warm_up)
     if behaviour.readiness_gate != default_law("workloads.readinessGate"):

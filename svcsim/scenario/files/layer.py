@@ -286,7 +286,7 @@ class WorkloadFile(_File, kw_only=True, frozen=True):
 
     startup: Law | UnsetType = UNSET
     service_time: Law | UnsetType = UNSET
-    concurrency: Annotated[int, Meta(ge=1, le=10**6)] | UnsetType = UNSET
+    concurrency: Annotated[int, Meta(ge=1, le=10**6)] | Literal["from-limits"] | UnsetType = UNSET
     queue: Annotated[int, Meta(ge=0, le=10**9)] | QueueFile | UnsetType = UNSET
     on_sigterm: Literal["exit", "drain", "ignore"] | LameDuckFile | UnsetType = UNSET
     pre_stop: Duration | UnsetType = UNSET
@@ -296,6 +296,7 @@ class WorkloadFile(_File, kw_only=True, frozen=True):
     readiness_gate: Law | UnsetType = UNSET
     keep_alive: Duration | UnsetType = UNSET
     warm_up: WarmUpFile | UnsetType = UNSET
+    discipline: Literal["fifo", "processor-sharing"] | UnsetType = UNSET
 
 
 class ResolveFile(_File, kw_only=True, frozen=True):

@@ -75,6 +75,8 @@ def _changes(file: WorkloadFile, where: Where) -> dict[str, Any]:
             found["probe_competes"] = file.probe.competes
     if file.keep_alive is not UNSET:
         found["keep_alive_ns"] = positive_ns(file.keep_alive, where / "keepAlive")
+    if file.discipline is not UNSET:
+        found["discipline"] = file.discipline
     if file.warm_up is not UNSET:
         found["warm_up"] = _warm_up(file.warm_up, where / "warmUp")
     if file.readiness_gate is not UNSET:
