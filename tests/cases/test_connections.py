@@ -142,6 +142,53 @@ def test_b16_new_pods_of_sixty_get_less() -> None:
     near(shares_on_new(fresh, 210, 230), 1 / 6)
 
 
+def of_the_leaving(result: Result, client: str, after_s: float, until_s: float) -> np.ndarray:
+    """Of the requests of a span, the share on the pod that was deleted; one number a replication."""
+    assert result.requests is not None
+    asked = result.requests[result.requests["client"] == client]
+    within = asked[asked["arrival_s"].between(after_s, until_s)]
+    gone = result.pods.loc[result.pods["deleted_s"].notna(), ["replication", "pod"]]
+    on_it = within.assign(pod=within["pod"].astype(str)).merge(gone, on=["replication", "pod"])
+    return (on_it.groupby("replication").size() / within.groupby("replication").size()).fillna(0).to_numpy()
+
+
+def test_b18_iptables_leaves_connections_where_they_are() -> None:
+    """kubernetes/kubernetes 57841: cut at endpoint removal by IPVS of then, kept by iptables.
+
+    Half of the connections are the leaving pod's, until it stops; new ones go elsewhere. None breaks.
+    """
+    result = run("b18_kept_until_the_end", keep_requests=True)
+    near(of_the_leaving(result, "kept", 24, 29), 1 / 2)
+    assert of_the_leaving(result, "fresh", 24, 29).max() == 0
+    assert of_the_leaving(result, "kept", 34, 60).max() == 0
+    assert failed(result, "kept").max() == 0
+    assert failed(result, "fresh").max() == 0
+
+
+def test_b18_unless_the_caller_hears_of_the_end_too_late() -> None:
+    """For 50 ms a caller does not know that the process has ended; it loses one request, its channel with it.
+
+    Thirty of sixty have a connection there, and each calls twenty times a second.
+    """
+    late = {"clients.kept.channel": {"hears": "50ms"}, "clients.kept.rate": "1200/s"}
+    lost = failed(run("b18_kept_until_the_end", late, replications=40), "kept")
+    near(lost, 30 * (1 - exp(-20 * 0.05)))
+
+
+def test_b02_a_sleep_does_not_help_what_is_kept() -> None:
+    """kubernetes/kubernetes 43576: with keep-alive the answers need `Connection: close` besides the sleep.
+
+    A connection to a leaving pod is used until the process ends, however long it slept.
+    """
+    kept = {"clients.vip.keepAlive": {"idle": "60s", "hears": "50ms"}, "clients.vip.sources": 20}
+    slept = {"manifests.deployment/nginx.preStop": "6s", **kept}
+    result = run("b02_short_sleep", slept)
+    assert failed(result, "vip").min() > 0
+    assert set(causes(result, "vip")) <= {"kept_closed", "in_flight_cut"}
+    closing = {**slept, "clients.vip.keepAlive": {"maxRequests": 1}}
+    assert failed(run("b02_short_sleep", closing), "vip").sum() < failed(result, "vip").sum() / 10
+
+
 def reset_share(rate_per_s: float, server_s: float = 5.0, delay_s: float = 0.004) -> float:
     """The chance that a Poisson gap ends from a delay before the server closes to one after."""
     return exp(-rate_per_s * (server_s - delay_s)) - exp(-rate_per_s * (server_s + delay_s))
