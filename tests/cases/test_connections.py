@@ -59,7 +59,7 @@ def test_b06_a_second_behind_is_a_percent_of_a_rollout() -> None:
     Every pod goes once and has its share of the rate, so the loss is the rate times the second or so by
     which the proxies are late, of the rate times the length of the test.
     """
-    result = run("b06_mesh_rollout", replications=40)
+    result = run("b06_mesh_rollout", replications=20)
     share = failed(result, "sidecars").sum() / result.summary["requests"].sum()
     assert 0.005 < share < 0.015
     assert failed(result, "sidecars").sum() == pytest.approx(result.summary["expected_failures"][0], rel=0.1)
@@ -128,6 +128,7 @@ def test_b11_without_an_age_nothing_moves() -> None:
     assert shares_on_new(result, 210, 290).max() == 0
 
 
+@pytest.mark.slow
 def test_b16_new_pods_of_sixty_get_less() -> None:
     """kubernetes/kubernetes 66970: pods that an autoscaler adds get fewer requests than old ones.
 
@@ -171,7 +172,7 @@ def test_b18_unless_the_caller_hears_of_the_end_too_late() -> None:
     Thirty of sixty have a connection there, and each calls twenty times a second.
     """
     late = {"clients.kept.channel": {"hears": "50ms"}, "clients.kept.rate": "1200/s"}
-    lost = failed(run("b18_kept_until_the_end", late, replications=40), "kept")
+    lost = failed(run("b18_kept_until_the_end", late), "kept")
     near(lost, 30 * (1 - exp(-20 * 0.05)))
 
 
@@ -208,6 +209,7 @@ def test_b22_one_in_twenty_thousand_meets_a_closing_connection() -> None:
     assert causes(result, "balancers").keys() == {"kept_closed"}
 
 
+@pytest.mark.slow
 def test_b22_fewer_in_a_minute_as_traffic_rises() -> None:
     """growthbook-proxy 134: fifteen to twenty a minute, and fewer when there is more to do."""
     found = {}

@@ -29,7 +29,7 @@ def test_spread_of_the_failures_of_one_end() -> None:
     agrees((failed == 0).astype(np.float64), theory.no_failure_probability(20.0, 10, law, 1.0))
 
 
-@pytest.mark.parametrize("law", ["exponential", "uniform"])
+@pytest.mark.parametrize("law", ["exponential", pytest.param("uniform", marks=pytest.mark.slow)])
 def test_the_last_of_fifty_nodes(law: str) -> None:
     """H_50 means of an exponential lag, 50/51 of the longest of a uniform one."""
     lag = {"exponential": EXPONENTIAL, "uniform": {"uniform": {"low": "0s", "high": "3s"}}}[law]
@@ -78,7 +78,14 @@ def by_name(
     return parse_scenario(json.dumps(document))
 
 
-@pytest.mark.parametrize(("ttl_s", "cache_s"), [(6.0, 0.0), (6.0, 6.0), (1.0, 6.0)])
+@pytest.mark.parametrize(
+    ("ttl_s", "cache_s"),
+    [
+        pytest.param(6.0, 0.0, marks=pytest.mark.slow),
+        (6.0, 6.0),
+        pytest.param(1.0, 6.0, marks=pytest.mark.slow),
+    ],
+)
 def test_names_kept_by_caches_in_a_row(ttl_s: float, cache_s: float) -> None:
     """(rate/n) E[l + U(0, T1) + U(0, T2)], as the second cache begins the time to live anew.
 
@@ -99,7 +106,7 @@ def test_names_kept_by_caches_in_a_row(ttl_s: float, cache_s: float) -> None:
 def test_who_uses_the_first_address_loses_all_or_nothing() -> None:
     """One caller, the first of ten addresses: with probability 1/n all of its requests, for a while."""
     struck, lost = [], []
-    for k in range(300):
+    for k in range(200):
         scenario = by_name(
             ttl_s=4.0, cache_s=0.0, sources=1, pick="first", rate=50, until_s=45.0, removal_s=0.0
         )

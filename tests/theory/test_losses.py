@@ -20,7 +20,9 @@ LAWS = {
 }
 
 
-@pytest.mark.parametrize("law", list(LAWS))
+@pytest.mark.parametrize(
+    "law", ["lognormal", *(pytest.param(law, marks=pytest.mark.slow) for law in ("exponential", "constant"))]
+)
 def test_erlang_s_loss_knows_only_the_mean_service(law: str) -> None:
     """Ten workers, no waiting places, nine offered: 16.8% are rejected whatever the law of service."""
     shares = []
@@ -33,6 +35,7 @@ def test_erlang_s_loss_knows_only_the_mean_service(law: str) -> None:
     assert theory.erlang_b(10, 9.0) == pytest.approx(0.167963, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("workers", "load", "loss"), [(4, 0.9, 0.270685), (100, 0.9, 0.026957)])
 def test_erlang_s_loss_by_workers(workers: int, load: float, loss: float) -> None:
     rate = workers * load / UNIT_S
@@ -50,7 +53,7 @@ def test_erlang_s_loss_by_workers(workers: int, load: float, loss: float) -> Non
     agrees(np.array(shares), loss)
 
 
-@pytest.mark.parametrize("rho", [0.5, 0.7, 0.8])
+@pytest.mark.parametrize("rho", [0.7, *(pytest.param(rho, marks=pytest.mark.slow) for rho in (0.5, 0.8))])
 def test_waits_of_constant_service(rho: float) -> None:
     """M/D/1: quantiles of the wait, from its distribution function."""
     latencies, _ = queue_latencies(
@@ -62,7 +65,9 @@ def test_waits_of_constant_service(rho: float) -> None:
     agrees(batch_means(latencies), theory.mg1_mean_wait(rho / UNIT_S, from_spec(LAWS["constant"])) + UNIT_S)
 
 
-@pytest.mark.parametrize(("workers", "places", "rho"), [(1, 10, 1.0), (4, 20, 1.1)])
+@pytest.mark.parametrize(
+    ("workers", "places", "rho"), [(1, 10, 1.0), pytest.param(4, 20, 1.1, marks=pytest.mark.slow)]
+)
 def test_wait_of_those_that_find_room(workers: int, places: int, rho: float) -> None:
     """M/M/c/K: mean response of accepted requests is the accepted wait and a service."""
     rate = rho * workers / UNIT_S
@@ -77,7 +82,7 @@ def test_wait_of_those_that_find_room(workers: int, places: int, rho: float) -> 
     agrees(batch_means(latencies), theory.mmck_mean_wait(workers, places, rate, UNIT_S) + UNIT_S)
 
 
-@pytest.mark.parametrize("rho", [0.5, 0.8])
+@pytest.mark.parametrize("rho", [0.5, pytest.param(0.8, marks=pytest.mark.slow)])
 def test_far_tails_of_one_worker(rho: float) -> None:
     """M/M/1: the 99.9th percentile of the response."""
     latencies, _ = queue_latencies(
