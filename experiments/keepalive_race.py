@@ -125,18 +125,21 @@ def question(varied: str, value: float) -> Scenario:
 
 
 def measured(result: svcsim.Result) -> dict[str, list[int]]:
-    """By replication: requests whose caller's one before was answered, those of them lost or tried again."""
+    """By replication: answered requests, and those whose caller's next one was lost or tried again.
+
+    Those of the last seconds are left out: a gap as long as the server's time-out would not be seen to end.
+    """
     assert result.requests is not None
     found: dict[str, list[int]] = {"asked": [], "lost": [], "again": [], "requests": [], "failed": []}
     for _, rows in result.requests.groupby("replication"):
         one = rows[rows["outcome"] != "open"].sort_values(["source", "arrival_s"], kind="stable")
         answered = (one["outcome"] == "ok").to_numpy()
         source = one["source"].to_numpy()
-        follows = np.zeros(len(one), dtype=bool)
-        follows[1:] = (source[1:] == source[:-1]) & answered[:-1]
-        found["asked"].append(int(follows.sum()))
-        found["lost"].append(int((follows & ~answered).sum()))
-        found["again"].append(int((follows & (one["attempts"].to_numpy() > 1)).sum()))
+        asked = answered & (one["arrival_s"].to_numpy() < DURATION_S - 2 * SERVER_S)
+        followed = asked[:-1] & (source[1:] == source[:-1])
+        found["asked"].append(int(asked.sum()))
+        found["lost"].append(int((followed & ~answered[1:]).sum()))
+        found["again"].append(int((followed & (one["attempts"].to_numpy()[1:] > 1)).sum()))
         found["requests"].append(len(one))
         found["failed"].append(int((~answered).sum()))
     return found

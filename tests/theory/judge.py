@@ -15,7 +15,7 @@ from scipy import stats
 
 __all__ = ["SEED", "agrees", "relative_error"]
 
-FAMILY = 120
+FAMILY = 240
 SEED = 20261125
 if os.environ.get("SVCSIM_FRESH_SEED"):
     SEED = secrets.randbelow(1 << 31)

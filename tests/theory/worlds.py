@@ -17,6 +17,7 @@ from svcsim.simulation import run_replication
 
 __all__ = [
     "balanced_latencies",
+    "balanced_servers",
     "failures",
     "lag_scenario",
     "queue_latencies",
@@ -119,10 +120,20 @@ def balanced_latencies(
     return _answered(_crowd(pods, duration_s, "1ms", {**client, "rate": rate}), seed)
 
 
+def balanced_servers(*, pods: int, requests: int, seed: int, client: dict | None = None) -> np.ndarray:
+    """The servers that so many requests were sent to, in order; by a virtual IP unless told else."""
+    way = {"via": "cluster-ip", "sources": 1, **(client or {}), "rate": 100_000}
+    records = requests_of(_crowd(pods, 1.001 * requests / 1e5 + 0.1, "0s", way), seed=seed)
+    order = np.argsort(records["arrival_ns"], kind="stable")[:requests]
+    assert len(order) == requests
+    return records["server"][order].astype(np.int64)
+
+
 def _crowd(pods: int, duration_s: float, service: str, client: dict, events: list | None = None) -> Scenario:
     """Pods of one worker with exponential service, and one client of theirs."""
     names = [f"p{k}" for k in range(pods)]
-    behaviour = {"serviceTime": {"exponential": {"mean": service}}, "concurrency": 1}
+    law = {"constant": service} if service == "0s" else {"exponential": {"mean": service}}
+    behaviour = {"serviceTime": law, "concurrency": 1}
     document = {
         "manifests": [*map(pod, names), SERVICE],
         "duration": f"{duration_s}s",
