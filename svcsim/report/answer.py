@@ -103,5 +103,7 @@ def not_modelled() -> list[str]:
         "Controllers: Jobs; autoscaling by other metrics than CPU.",
         "Connections: no UDP, no limit of ports or conntrack; pools of connections have no upper bound.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "
-        "on a node that is cut off as elsewhere.",
+        "on a node that is cut off as elsewhere, and at once: no search list is gone through.",
+        "Load balancers: no deregistration delay ends what is on its way through a target that left.",
+        "Routes: one rule of weights; no matches, filters, time-outs or retries of an HTTPRoute.",
     ]
