@@ -110,5 +110,7 @@ def not_modelled() -> list[str]:
         "Servers: a CPU limit is a rate, not a quota that is renewed every 100 ms (CFS); containers of one "
         "pod or node do not slow each other down.",
         "The network: a packet arrives at once or never; no latency, loss or bandwidth. Names are answered "
-        "on a node that is cut off as elsewhere.",
+        "on a node that is cut off as elsewhere, and at once: no search list is gone through.",
+        "Load balancers: no deregistration delay ends what is on its way through a target that left.",
+        "Routes: one rule of weights; no matches, filters, time-outs or retries of an HTTPRoute.",
     ]
