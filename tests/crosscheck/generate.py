@@ -530,7 +530,7 @@ def _routes(dice: random.Random, document: dict) -> None:
     )
     for client in dice.sample(clients, dice.choice([1, len(clients)])):
         client.update(to="httproute/split", via="ingress")
-        for key in ("from", "hostNetwork", "sources", "resolve", "pick", "entry"):
+        for key in ("from", "hostNetwork", "sources", "resolve", "pick", "entry", "port"):
             client.pop(key, None)
         client["balance"] = dice.choice(["random", "round-robin", "least-request", "two-choices"])
     for _ in range(dice.choice([0, 1, 2])):

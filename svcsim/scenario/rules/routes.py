@@ -24,6 +24,12 @@ def check_route(client: Client, lookup: Lookup, where: Where, warnings: list[str
             client.port, f"has no meaning: {client.to} names the ports of its backends"
         )
     _check_rules(route, here)
+    if client.loop is not None and len(route.rules[0]) > 1:
+        raise here.error(
+            str(client.to),
+            "is not simulated with loop, whose users stay with one source; accepted: a rate, or a route with "
+            "one backend",
+        )
     for one in route.rules[0]:
         service = lookup.services.get(one.target)
         missing = _missing(one.target, one.port, service)
