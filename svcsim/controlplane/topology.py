@@ -300,6 +300,7 @@ class Topology:
             self.slice_watchers[observer] = self.ingresses[observer] = f"{client.name}/{number}"
             self.node_of_watcher[observer] = -1
         nowhere = [-1] * (client.sources * len(views))
+        self.serving_of_client.append(-1)
         self.view_of_client.append(views[0].index)
         self.views_of_client.append([view.index for view in views] * client.sources)
         self.source_nodes.append(nowhere)

@@ -465,6 +465,8 @@ def _rest(dice: random.Random, scenario: dict) -> None:
         return
     cluster, workloads, clients = (scenario[key] for key in ("cluster", "workloads", "clients"))
     cluster["kubeProxy"]["syncPeriod"] = dice.choice(["5s", "30s"])
+    if cluster["kubeProxy"]["mode"] == "cilium":
+        cluster["kubeProxy"].setdefault("lbAlgorithm", "random")
     cluster["otherServices"]["endpoints"] = dice.choice([0, 3])
     cluster["vanishedIP"].setdefault("reuse", "never")
     cluster["lag"]["pull"] = {"constant": dice.choice(["0ms", "200ms"])}
@@ -476,6 +478,7 @@ def _rest(dice: random.Random, scenario: dict) -> None:
         )
     for key, behaviour in workloads.items():
         behaviour["age"] = dice.choice(["10s", "1h"])
+        behaviour.setdefault("discipline", "fifo")
         if "cpu" in behaviour:
             behaviour["cpu"]["startup"] = dice.choice(["100m", 1])
         hooked = _template_of(scenario["manifests"], key)["spec"]["containers"][0]
@@ -486,6 +489,7 @@ def _rest(dice: random.Random, scenario: dict) -> None:
         if client["to"].startswith("service/") and dice.random() < 0.5:
             client["port"] = 80
         client.setdefault("arrivals", "poisson")
+        client.setdefault("protocol", "tcp")
     for event in scenario["events"]:
         if "rollout" in event and dice.random() < 0.7:
             event["set"] = {"terminationGracePeriodSeconds": dice.choice([2, 5])}
@@ -705,7 +709,7 @@ def _load(dice: random.Random, grid: bool, scenario: dict[str, Any]) -> None:
                 "every": "2s",
                 "length": dice.choice(["100ms", "1s"]),
                 **dice.choice([{"factor": 3}, {"factor": 0}, {"rate": 60}]),
-                "random": dice.choice([True, False]),
+                **dice.choice([{"random": True}, {"random": False, "first": "700ms"}]),
             }
             continue
         del client["rate"]

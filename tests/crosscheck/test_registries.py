@@ -45,6 +45,9 @@ KNOWN = {
 }
 """Words that the program knows by section and key; what is written with a key of its own is left out."""
 
+FROM_FILES = {("TraceFile", key) for key in ("file", "column", "count", "unit", "from_first")}
+"""Keys of files that generated scenarios, which have none, cannot read (tests/dataplane/test_arrivals.py)."""
+
 
 @cache
 def documents() -> list[dict[str, Any]]:
@@ -61,7 +64,7 @@ def test_every_key_of_a_scenario_is_generated() -> None:
         f"{section.__name__}.{key}"
         for section in structs()
         for key in section.__struct_fields__
-        if (section.__name__, key) not in said()
+        if (section.__name__, key) not in said() and (section.__name__, key) not in FROM_FILES
     ]
     assert never == [], "no generated scenario has these keys: let tests/crosscheck/generate.py write them"
 
@@ -77,7 +80,7 @@ def test_every_word_of_a_scenario_is_generated() -> None:
     never = {
         ".".join(place): sorted(words - said().get(place, set()))
         for place, words in known.items()
-        if words - said().get(place, set())
+        if place not in FROM_FILES and words - said().get(place, set())
     }
     assert never == {}, "no generated scenario has these words: let tests/crosscheck/generate.py write them"
 

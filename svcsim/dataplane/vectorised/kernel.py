@@ -2174,7 +2174,9 @@ def _cut_one_shared(sc: Any, sv: Any, cl: Any, rows: Any, ev: Any, work: Any, ou
     if one[O_SETTLED] == UNANSWERED:
         one[H_STATE] = SHARED_LOST
         return True
-    if one[O_SETTLED] == 0:
+    if one[O_SETTLED] == 0 and one[O_WAIT] >= 0 and cl.socket[one[O_CLIENT]] != _S_STREAM:
+        _unheard(sc, cl, ev, work, one[O_WAIT], _C_CUT)
+    elif one[O_SETTLED] == 0:
         finish(sc, cl, ev, work, out, one, t, _EOF if one[O_START] < t else _RESET, _C_CUT)
     free_shared(sc, work, h)
     return True
