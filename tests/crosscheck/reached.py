@@ -117,6 +117,23 @@ ENDINGS: Mapping[str, tuple[Mapping[str, Any], frozenset[Pair]]] = MappingProxyT
             },
             frozenset({("reset", "kept_closed")}),
         ),
+        "local ports that run out": (
+            {"client": {"ports": 5, "sources": 1}},
+            frozenset({("unreachable", "ports_exhausted")}),
+        ),
+        "a connection table that is full": (
+            {"cluster": {"conntrack": {"max": 20}}},
+            frozenset({("connect_timeout", "table_full")}),
+        ),
+        "a socket that is held to a pod which has gone": (
+            {
+                "service": {"ports": [{"port": 53, "protocol": "UDP", "targetPort": 5353}]},
+                "client": {"protocol": "udp", "sockets": "one", "timeout": "1s"},
+                "cluster": {"conntrack": {"cleanup": False}},
+                "events": [_AWAY],
+            },
+            frozenset({("request_timeout", "stale_conntrack")}),
+        ),
     }
 )
 """What a small world is like (see `small_world`), and ends that its requests must come to, by name."""
@@ -132,7 +149,8 @@ def small_world(
     events: Iterable[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """A document of one Deployment, one client and twelve seconds, with some of it changed."""
-    container = {"name": "web", "image": "i", "ports": [{"containerPort": 8080}]}
+    listens = [{"containerPort": 8080}, {"containerPort": 5353, "protocol": "UDP"}]
+    container = {"name": "web", "image": "i", "ports": listens}
     template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "template": template}
     ports = {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}

@@ -57,7 +57,7 @@ ZERO_IS_FINE = {
     ("cluster", "endpointSlice", "batchPeriod"),
     ("cluster", "dns", "cache"),
     ("cluster", "dns", "negative"),
-    ("clients", 4, "minResolution"),
+    ("clients", 6, "minResolution"),
     ("events", 8, "backends", "web"),
     ("events", 18, "wait"),
     ("clients", 2, "retry"),
