@@ -11,6 +11,7 @@ import pytest
 
 from svcsim import theory
 from svcsim.agreement import crosscheck
+from svcsim.controlplane.lags import Dice
 from svcsim.controlplane.topology import Topology
 from svcsim.dataplane.contract import LOOP_FLOOR_NS, Outcome
 from svcsim.dataplane.loops import LoopDraws
@@ -76,7 +77,8 @@ def test_each_request_follows_the_one_before_by_the_think_time() -> None:
     rows = records(one)
     topology = Topology.of(one)
     run = run_replication(topology, seed=1, replication=0)
-    loop = client_draws(topology, run.plan, 1, 0)[0].loop
+    dice = Dice(one.lag, 1, 0)
+    loop = client_draws(topology, run.plan, dice, 1, 0)[0].loop
     assert loop is not None
     for user, own in enumerate(users_of(rows, 7)):
         assert own["request"].tolist() == [user + 7 * k for k in range(len(own))]
