@@ -191,7 +191,11 @@ def test_one_backend_is_an_ordinary_ingress() -> None:
         (route({"name": "stable"}, {"name": "stable", "port": 81}), {}, "names service/stable twice"),
         ({**USUAL, "spec": {"rules": USUAL["spec"]["rules"] * 2}}, {}, "has 2 rules"),
         (USUAL, {"to": "httproute/wbe"}, "did you mean httproute/web"),
-        (USUAL, {"rate": None, "arrivals": None, "loop": {"users": 3, "think": "1s"}}, "is not simulated with loop"),
+        (
+            USUAL,
+            {"rate": None, "arrivals": None, "loop": {"users": 3, "think": "1s"}},
+            "is not simulated with loop",
+        ),
     ],
 )
 def test_what_cannot_be(the_route: dict, client: dict, says: str) -> None:
