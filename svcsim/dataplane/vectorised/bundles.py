@@ -32,21 +32,15 @@ C = TypeVar("C", bound=type[Any])
 
 
 class Bundle(types.Type):
-    """The type of a bundle: its class, and the names and types of its fields, which make it equal to another.
+    """A bundle's type. Its name, by which Numba compares types, stands for the names and types of its fields.
 
     The names too, lest what the disk's cache holds be taken for a class whose fields have been moved since.
+    It is short, because types are hashed often and the names of compiled functions repeat it.
     """
 
     def __init__(self, cls: type[Any], fields: tuple[types.Type, ...]) -> None:
-        self._key = cls, cls._fields, fields
         self.fields = dict(zip(cls._fields, fields, strict=True))
-        # short, because the names of compiled functions repeat it
-        super().__init__(f"{cls.__name__}_{hashlib.sha256(repr(self.fields).encode()).hexdigest()[:12]}")
-
-    @property
-    def key(self) -> Any:
-        """What equality and hashes go by."""
-        return self._key
+        super().__init__(f"{cls.__name__}_{hashlib.sha256(repr(self.fields).encode()).hexdigest()[:16]}")
 
 
 register_model(Bundle)(models.OpaqueModel)
