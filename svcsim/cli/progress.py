@@ -12,7 +12,7 @@ __all__ = ["Step", "progress"]
 
 Step = Callable[[int, int], None]
 
-FIRST = "starting (the first run after installation compiles for about 15 s)"
+FIRST = "starting (the first run after installation compiles for about 20 s)"
 
 
 def _ignore(done: int, of: int) -> None:

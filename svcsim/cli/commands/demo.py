@@ -32,7 +32,7 @@ def command(
 ) -> int:
     """Run an embedded scenario: ten pods are rolled, and five clients reach them in different ways.
 
-    The first run after installation compiles for about 15 s. `svcsim run` takes scenarios of your own.
+    The first run after installation compiles for about 20 s. `svcsim run` takes scenarios of your own.
     """
     prepare(out)
     with progress("rolling ten pods", replications) as step:

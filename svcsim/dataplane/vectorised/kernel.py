@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from svcsim.compiled import compiled
+from svcsim.compiled import compiled, inner
 from svcsim.dataplane.contract import (
     DROPPED,
     EWMA_DECAY_NS,
@@ -277,7 +277,7 @@ S_ROOT, S_WORKS, S_CLOCK, S_AT, S_WAKE = range(5)
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-@compiled
+@inner
 def mix64(x: Any) -> Any:
     """`rng.mix64` on uint64."""
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -285,7 +285,7 @@ def mix64(x: Any) -> Any:
     return x ^ (x >> np.uint64(31))
 
 
-@compiled
+@inner
 def u32_at(key: Any, a: Any, b: Any, c: Any) -> Any:
     """`rng.u32_at(key, a, b, c)` on uint64."""
     one = np.uint64(1)
@@ -294,7 +294,7 @@ def u32_at(key: Any, a: Any, b: Any, c: Any) -> Any:
     return mix64(x + _GOLDEN * (np.uint64(c) + one)) >> np.uint64(32)
 
 
-@compiled
+@inner
 def _before(key: Any, i: Any, j: Any) -> Any:
     for k in range(4):
         if key[i, k] != key[j, k]:
@@ -302,7 +302,7 @@ def _before(key: Any, i: Any, j: Any) -> Any:
     return False
 
 
-@compiled
+@inner
 def _swap(ev: Any, i: Any, j: Any) -> None:
     for k in range(4):
         ev.key[i, k], ev.key[j, k] = ev.key[j, k], ev.key[i, k]
@@ -330,7 +330,7 @@ def push(sc: Any, ev: Any, t: Any, rank: Any, client: Any, request: Any, kind: A
         i = up
 
 
-@compiled
+@inner
 def _pop(sc: Any, ev: Any) -> None:
     """Drop the first event of the heap."""
     n = sc[HEAP_SIZE] - 1
@@ -382,7 +382,7 @@ def finish(
     goes_on(sc, cl, ev, client, request, row[O_ARRIVAL], end)
 
 
-@compiled
+@inner
 def _record(sc: Any, out: Any, row: Any, end: Any, outcome: Any, cause: Any) -> None:
     """A request has ended: tally it, keep its record if asked to."""
     client = row[O_CLIENT]
@@ -412,7 +412,7 @@ def _record(sc: Any, out: Any, row: Any, end: Any, outcome: Any, cause: Any) -> 
         record[15] = cause
 
 
-@compiled
+@inner
 def _describe(record: Any, row: Any) -> None:
     """Write a row of the wait table as one of the open table."""
     record[O_CLIENT] = row[W_CLIENT]
@@ -431,7 +431,7 @@ def _describe(record: Any, row: Any) -> None:
     record[O_WAIT] = -1
 
 
-@compiled
+@inner
 def free_row(sc: Any, work: Any, w: Any) -> None:
     """Give a row of the wait table back."""
     work.wait[w, W_NEXT] = sc[WAIT_FREE]
@@ -461,7 +461,7 @@ def end_request(sc: Any, work: Any, out: Any, w: Any, end: Any, outcome: Any, ca
     _record(sc, out, record, end, outcome, cause)
 
 
-@compiled
+@inner
 def _pick_pinned(cl: Any, rows: Any, client: Any, source: Any, m: Any, version: Any) -> None:
     """Resolution m of a source from `version` (R12)."""
     flat = cl.source_at[client] + source
@@ -477,7 +477,7 @@ def _pick_pinned(cl: Any, rows: Any, client: Any, source: Any, m: Any, version: 
         cl.target[flat] = rows.version_servers[low + cl.first[flat]]
 
 
-@compiled
+@inner
 def _from_held(cl: Any, rows: Any, client: Any, flat: Any, u: Any) -> Any:
     """R6: the server that word u, or the rotation, takes from the list a source holds; -1 without one."""
     version = cl.held[flat]
@@ -490,7 +490,7 @@ def _from_held(cl: Any, rows: Any, client: Any, flat: Any, u: Any) -> Any:
     return np.int64(rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))])
 
 
-@compiled
+@inner
 def _enter(cl: Any, rows: Any, client: Any, request: Any, j: Any, k: Any) -> Any:
     """R20: the node that a balancer picks for SYN j of attempt k of a request, -1 from an empty list."""
     version = rows.current[cl.target_pair[client]]
@@ -502,7 +502,7 @@ def _enter(cl: Any, rows: Any, client: Any, request: Any, j: Any, k: Any) -> Any
     return np.int64(rows.version_servers[low + np.int64((u * np.uint64(n)) >> np.uint64(32))])
 
 
-@compiled
+@inner
 def _listed(rows: Any, version: Any, server: Any) -> Any:
     for i in range(rows.version_at[version], rows.version_at[version + 1]):
         if rows.version_servers[i] == server:
@@ -510,7 +510,7 @@ def _listed(rows: Any, version: Any, server: Any) -> Any:
     return False
 
 
-@compiled
+@inner
 def _choose(cl: Any, rt: Any, rows: Any, work: Any, w: Any, version: Any, j: Any, u: Any, t: Any) -> Any:
     """R23, R26: a server of a version that lists some, for SYN j of the request `w`; -1 if R26 has none."""
     row = work.wait[w]
@@ -537,7 +537,7 @@ def _choose(cl: Any, rt: Any, rows: Any, work: Any, w: Any, version: Any, j: Any
     return server
 
 
-@compiled
+@inner
 def _choose_candidate(
     cl: Any, rt: Any, rows: Any, work: Any, w: Any, flat: Any, version: Any, j: Any, u: Any, t: Any
 ) -> Any:
@@ -597,7 +597,7 @@ def _choose_candidate(
     return first if rt.open[router, first] <= rt.open[router, second] else second
 
 
-@compiled
+@inner
 def _ewma_left(rt: Any, router: Any, server: Any, t: Any) -> Any:
     """R23: 65536ths that are left of an estimate."""
     if rt.learned[router, server] < 0:
@@ -606,7 +606,7 @@ def _ewma_left(rt: Any, router: Any, server: Any, t: Any) -> Any:
     return np.int64(WEIGHTS[step]) if step < len(WEIGHTS) else np.int64(0)
 
 
-@compiled
+@inner
 def _estimate(rt: Any, router: Any, server: Any, t: Any) -> Any:
     """R23: how long a source thinks that a server takes."""
     if rt.learned[router, server] < 0:
@@ -614,7 +614,7 @@ def _estimate(rt: Any, router: Any, server: Any, t: Any) -> Any:
     return (rt.takes[router, server] * _ewma_left(rt, router, server, t)) >> 16
 
 
-@compiled
+@inner
 def _learn(rt: Any, router: Any, server: Any, took: Any, t: Any) -> None:
     """R23: an attempt at a server that took so long was booked."""
     worn = _estimate(rt, router, server, t)
@@ -624,7 +624,7 @@ def _learn(rt: Any, router: Any, server: Any, took: Any, t: Any) -> None:
     rt.learned[router, server] = t
 
 
-@compiled
+@inner
 def _booked_at_router(cl: Any, rt: Any, row: Any, router: Any, outcome: Any, t: Any) -> None:
     """R23, R24: the attempt of a row of the wait table has ended at its server."""
     client, server = row[W_CLIENT], row[W_SERVER]
@@ -647,7 +647,7 @@ def _booked_at_router(cl: Any, rt: Any, row: Any, router: Any, outcome: Any, t: 
         rt.fail_t[router, server] = t
 
 
-@compiled
+@inner
 def _retry_after(cl: Any, row: Any, flat: Any, outcome: Any) -> Any:
     """R22: how long until the next attempt of a request, -1 if there is none."""
     client = row[W_CLIENT]
@@ -672,7 +672,7 @@ def _retry_after(cl: Any, row: Any, flat: Any, outcome: Any) -> Any:
     return wait
 
 
-@compiled
+@inner
 def _version_then(sc: Any, rows: Any, pair: Any, instant: Any) -> Any:
     """The version a pair held at `instant`, rows of that instant included."""
     for k in range(sc[LOG_SIZE] - 1, -1, -1):
@@ -681,7 +681,7 @@ def _version_then(sc: Any, rows: Any, pair: Any, instant: Any) -> Any:
     return -1
 
 
-@compiled
+@inner
 def _pull(sc: Any, cl: Any, rows: Any, client: Any, source: Any, t: Any) -> None:
     """Bring an EVERY source up to date: its last re-resolution before t (R12, rank PULL)."""
     flat = cl.source_at[client] + source
@@ -695,7 +695,7 @@ def _pull(sc: Any, cl: Any, rows: Any, client: Any, source: Any, t: Any) -> None
         _pick_pinned(cl, rows, client, source, m, _version_then(sc, rows, cl.resolver_pair[client], instant))
 
 
-@compiled
+@inner
 def _place(sv: Any, server: Any, t: Any, service: Any) -> Any:
     """R13: the start of a request at a LISTENING server, or -1 where the queue is full."""
     group = sv.group[server]
@@ -738,7 +738,7 @@ def lost_work(row: Any, cut: Any) -> Any:
     return max(row[O_END] - max(row[O_START], cut), 0)
 
 
-@compiled
+@inner
 def _accepted(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any) -> None:
     """R14, R15 for the request just accepted that out.scratch describes; what this window can't settle
     goes to the open table."""
@@ -762,7 +762,7 @@ def _accepted(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: An
             kept[column] = row[column]
 
 
-@compiled
+@inner
 def _settle(until: Any, cut: Any, sc: Any, cl: Any, ev: Any, work: Any, out: Any, row: Any) -> None:
     """Settle an accepted request if this window decides it."""
     end = row[O_END]
@@ -784,7 +784,7 @@ def _settle(until: Any, cut: Any, sc: Any, cl: Any, ev: Any, work: Any, out: Any
         finish(sc, cl, ev, work, out, row, first, outcome, cause)
 
 
-@compiled
+@inner
 def _settle_open(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any) -> None:
     """At a window's start: settle what the new window decides about the open table."""
     kept = 0
@@ -802,12 +802,12 @@ def _settle_open(until: Any, sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out:
     sc[OPEN_SIZE] = kept
 
 
-@compiled
+@inner
 def _empty_cause(sv: Any, view: Any) -> Any:
     return _C_NOT_PROGRAMMED if sv.listening[view] > 0 else _C_NO_ENDPOINT
 
 
-@compiled
+@inner
 def _icmp_sent(cl: Any, flat: Any, t: Any) -> Any:
     """R9: does the kernel still send this source an ICMP error at t?"""
     tokens = min(ICMP_BURST, cl.icmp_tokens[flat] + t - cl.icmp_last[flat])
@@ -817,14 +817,14 @@ def _icmp_sent(cl: Any, flat: Any, t: Any) -> Any:
     return sent
 
 
-@compiled
+@inner
 def client_gone(sv: Any, cl: Any, flat: Any) -> Any:
     """R18b: whether the node of a source has no power."""
     node = cl.node[flat]
     return node >= 0 and sv.nodes[node] == _DOWN
 
 
-@compiled
+@inner
 def _cut_off(sv: Any, a: Any, b: Any) -> Any:
     """Whether nothing gets from one node to another, -1 for outside."""
     return a != b and ((a >= 0 and sv.nodes[a] != _UP) or (b >= 0 and sv.nodes[b] != _UP))
@@ -842,7 +842,7 @@ def link_lost(sv: Any, cl: Any, flat: Any, entry: Any, server: Any) -> Any:
     return _cut_off(sv, a, b)
 
 
-@compiled
+@inner
 def _wait_on(sc: Any, cl: Any, ev: Any, work: Any, w: Any) -> None:
     """Put the next thing that can happen to a connecting request on the heap (R8, R10)."""
     row = work.wait[w]
@@ -862,7 +862,7 @@ def _wait_on(sc: Any, cl: Any, ev: Any, work: Any, w: Any) -> None:
     push(sc, ev, at, rank, client, row[W_REQUEST], K_WAIT, w, 0)
 
 
-@compiled
+@inner
 def _opens(cl: Any, rt: Any, row: Any, flat: Any, server: Any) -> None:
     """The attempt of a row of the wait table is open at a server (R23, R26)."""
     if cl.router_row[flat] >= 0:
@@ -872,7 +872,7 @@ def _opens(cl: Any, rt: Any, row: Any, flat: Any, server: Any) -> None:
             rt.virtual.open[virtual, server] += 1
 
 
-@compiled
+@inner
 def _accept(
     until: Any,
     sc: Any,
@@ -906,7 +906,7 @@ def _accept(
     _accepted(until, sc, sv, cl, ev, work, out)
 
 
-@compiled
+@inner
 def _syn(
     until: Any,
     vanished_after: Any,
@@ -1047,7 +1047,7 @@ def _syn(
         _wait_on(sc, cl, ev, work, w)
 
 
-@compiled
+@inner
 def _look_again(cl: Any, rows: Any, client: Any, source: Any, held: Any, t: Any) -> None:
     """R12, R34: an ON_FAILURE source that still holds what a failed attempt used resolves anew."""
     flat = cl.source_at[client] + source
@@ -1058,7 +1058,7 @@ def _look_again(cl: Any, rows: Any, client: Any, source: Any, held: Any, t: Any)
         _pick_pinned(cl, rows, client, source, cl.resolves[flat], rows.current[cl.resolver_pair[client]])
 
 
-@compiled
+@inner
 def _book(
     sc: Any,
     sv: Any,
@@ -1105,7 +1105,7 @@ def _book(
         push(sc, ev, t + wait, _ARRIVAL, client, row[W_REQUEST], K_RETRY, w, 0)
 
 
-@compiled
+@inner
 def _begin_attempt(sc: Any, cl: Any, rows: Any, work: Any, out: Any, w: Any, t: Any) -> None:
     """R22: the next attempt of a request begins; nothing is known of it."""
     row = work.wait[w]
@@ -1123,7 +1123,7 @@ def _begin_attempt(sc: Any, cl: Any, rows: Any, work: Any, out: Any, w: Any, t: 
         _pull(sc, cl, rows, client, row[W_SOURCE], t)
 
 
-@compiled
+@inner
 def _blank(row: Any) -> None:
     """An attempt that has sent nothing yet."""
     row[W_SYNS] = 0
@@ -1141,7 +1141,7 @@ def _blank(row: Any) -> None:
     row[W_HOLDS] = 0
 
 
-@compiled
+@inner
 def _let_go(sc: Any, kept: Any, c: Any) -> None:
     """One holder less of a connection."""
     kept.table[c, C_HOLDERS] -= 1
@@ -1150,7 +1150,7 @@ def _let_go(sc: Any, kept: Any, c: Any) -> None:
         sc[CONNECTION_FREE] = c
 
 
-@compiled
+@inner
 def _over(sv: Any, cl: Any, kept: Any, client: Any, c: Any, t: Any) -> Any:
     """R25: whether the source knows at t that a connection is over (its own node's power apart)."""
     row = kept.table[c]
@@ -1166,12 +1166,12 @@ def _over(sv: Any, cl: Any, kept: Any, client: Any, c: Any, t: Any) -> Any:
     return False
 
 
-@compiled
+@inner
 def _power(sv: Any, node: Any) -> Any:
     return sv.power[node] if node >= 0 else 0
 
 
-@compiled
+@inner
 def _take(sc: Any, sv: Any, cl: Any, kept: Any, client: Any, flat: Any, t: Any) -> Any:
     """R25: the connection for an attempt, -1 if it must open one."""
     while kept.top[flat] >= 0:
@@ -1191,7 +1191,7 @@ def _take(sc: Any, sv: Any, cl: Any, kept: Any, client: Any, flat: Any, t: Any) 
     return np.int64(-1)
 
 
-@compiled
+@inner
 def _connected(sc: Any, sv: Any, cl: Any, kept: Any, waiting: Any, t: Any) -> None:
     """R25: an attempt's own connection was accepted; the caller has seen to room."""
     client = waiting[W_CLIENT]
@@ -1223,7 +1223,7 @@ def _connected(sc: Any, sv: Any, cl: Any, kept: Any, waiting: Any, t: Any) -> No
         row[C_HOLDERS] = 2
 
 
-@compiled
+@inner
 def _connection_booked(
     sc: Any, sv: Any, cl: Any, kept: Any, client: Any, flat: Any, c: Any, outcome: Any, t: Any
 ) -> None:
@@ -1251,7 +1251,7 @@ def _connection_booked(
         _let_go(sc, kept, c)
 
 
-@compiled
+@inner
 def _rid_of_what_is_over(sc: Any, sv: Any, cl: Any, kept: Any, client: Any, flat: Any, t: Any) -> None:
     """Take out of a stack what its source knows to be over."""
     newer = np.int64(-1)
@@ -1270,7 +1270,7 @@ def _rid_of_what_is_over(sc: Any, sv: Any, cl: Any, kept: Any, client: Any, flat
         c = older
 
 
-@compiled
+@inner
 def _attempt(
     until: Any,
     vanished_after: Any,
@@ -1342,7 +1342,7 @@ def _attempt(
         push(sc, ev, deadline, _DEADLINE, client, row[W_REQUEST], K_UNHEARD, w, 0)
 
 
-@compiled
+@inner
 def _unheard(sc: Any, cl: Any, ev: Any, work: Any, w: Any, cause: Any) -> None:
     """R27: no answer comes to the datagram of the request `w`, and nobody says so: its deadline ends it."""
     row = work.wait[w]
@@ -1354,7 +1354,7 @@ def _unheard(sc: Any, cl: Any, ev: Any, work: Any, w: Any, cause: Any) -> None:
         push(sc, ev, deadline, _DEADLINE, client, row[W_REQUEST], K_UNHEARD, w, 0)
 
 
-@compiled
+@inner
 def _note_cleaning(cl: Any, rt: Any, rows: Any, k: Any) -> None:
     """R27b: belief row k is of serving endpoints: note whose entries it deletes, once an instant is whole."""
     pair = rows.belief_pair[k]
@@ -1385,7 +1385,7 @@ def _note_cleaning(cl: Any, rt: Any, rows: Any, k: Any) -> None:
             rt.cleaned[1, row, server] = t
 
 
-@compiled
+@inner
 def _entry_alive(
     sv: Any, cl: Any, rt: Any, client: Any, flat: Any, node: Any, server: Any, since: Any, end: Any,
     power: Any, t: Any,
@@ -1397,7 +1397,7 @@ def _entry_alive(
     return cleaning == _CLEAN_NONE or rt.cleaned[cleaning - 1, cl.clean_place[flat], server] <= since
 
 
-@compiled
+@inner
 def _extended(cl: Any, client: Any, since: Any, answered: Any, t: Any) -> Any:
     """R27b: until when an entry lives after a packet at t."""
     if answered == 1 and t > since + STREAM_AFTER:
@@ -1405,7 +1405,7 @@ def _extended(cl: Any, client: Any, since: Any, answered: Any, t: Any) -> Any:
     return t + cl.udp[client]
 
 
-@compiled
+@inner
 def _follow_entry(sc: Any, sv: Any, cl: Any, rt: Any, rows: Any, row: Any, flat: Any, t: Any) -> None:
     """R27a: a datagram of a socket whose 5-tuple has an entry goes to its server, whatever the rules say."""
     client = row[W_CLIENT]
@@ -1434,7 +1434,7 @@ def _follow_entry(sc: Any, sv: Any, cl: Any, rt: Any, rows: Any, row: Any, flat:
     _opens(cl, rt, row, flat, server)
 
 
-@compiled
+@inner
 def _datagram_routed(sv: Any, cl: Any, row: Any, flat: Any, t: Any, stale: Any) -> Any:
     """R27: a datagram has a server; if by the rules, that is a new entry. The cause if it is no more."""
     client = row[W_CLIENT]
@@ -1455,7 +1455,7 @@ def _datagram_routed(sv: Any, cl: Any, row: Any, flat: Any, t: Any, stale: Any) 
     return stale
 
 
-@compiled
+@inner
 def _answer_passes(sv: Any, cl: Any, rt: Any, row: Any, flat: Any, t: Any) -> Any:
     """R27e: whether an answer at t gets back to the request's client; it keeps its entry alive."""
     if row[W_ENTERED] == NO_FLOW:
@@ -1478,7 +1478,7 @@ def _answer_passes(sv: Any, cl: Any, rt: Any, row: Any, flat: Any, t: Any) -> An
     return alive
 
 
-@compiled
+@inner
 def _room(rt: Any, limit: Any, t: Any) -> Any:
     """R28: whether one more can be taken of what is limited (its row, -1 for no limit)."""
     if limit < 0:
@@ -1495,14 +1495,14 @@ def _room(rt: Any, limit: Any, t: Any) -> Any:
     return row[L_TAKEN] < most
 
 
-@compiled
+@inner
 def _take_one(rt: Any, limit: Any, waiting: Any, what: Any) -> None:
     """R28: an attempt takes a port or an entry."""
     rt.limits[limit, L_TAKEN] += 1
     waiting[W_HOLDS] |= what
 
 
-@compiled
+@inner
 def _kept(rt: Any, limit: Any, short: Any, until: Any) -> None:
     """R28: one is kept until an instant, in the queue of the longer or the shorter time; instants ascend."""
     row = rt.limits[limit]
@@ -1514,7 +1514,7 @@ def _kept(rt: Any, limit: Any, short: Any, until: Any) -> None:
     row[head + 1] += 1
 
 
-@compiled
+@inner
 def _give_back(cl: Any, rt: Any, row: Any, flat: Any, outcome: Any, t: Any) -> None:
     """R28: the attempt of a wait-table row has ended at t."""
     if row[W_HOLDS] & HOLDS_PORT:
@@ -1530,7 +1530,7 @@ def _give_back(cl: Any, rt: Any, row: Any, flat: Any, outcome: Any, t: Any) -> N
     row[W_HOLDS] = 0
 
 
-@compiled
+@inner
 def _heap_event(
     until: Any,
     vanished_after: Any,
@@ -1590,7 +1590,7 @@ def _heap_event(
         give_up(sc, cl, ev, work, out, a, t, outcome, cause)
 
 
-@compiled
+@inner
 def _job_event(
     until: Any,
     vanished_after: Any,
@@ -1653,7 +1653,7 @@ def _job_event(
         push(sc, ev, deadline, _DEADLINE, JOB_CLIENT, job, _K_JOB, 0, 0)
 
 
-@compiled
+@inner
 def _new_request(sc: Any, cl: Any, work: Any, client: Any, request: Any, source: Any, t: Any) -> Any:
     """A row of the wait table for a request that arrives at t; the caller has seen to room."""
     w = sc[WAIT_FREE]
@@ -1697,13 +1697,13 @@ def goes_on(sc: Any, cl: Any, ev: Any, client: Any, request: Any, arrival: Any, 
     push(sc, ev, at, _ARRIVAL, client, request + users, _K_LOOP, user, 0)
 
 
-@compiled
+@inner
 def users_draws_used_up(cl: Any, ev: Any) -> Any:
     """Whether the next event is a user's request of which nothing is drawn yet."""
     return ev.what[0, 0] == _K_LOOP and cl.loop_place[ev.what[0, 1]] == cl.loop_route.shape[1]
 
 
-@compiled
+@inner
 def _loop_event(
     until: Any,
     vanished_after: Any,
@@ -1742,7 +1742,7 @@ def forget_work(sv: Any, server: Any) -> None:
     sv.last_end[server] = -1
 
 
-@compiled
+@inner
 def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
     """Apply the next row of the truth (R11, R14)."""
     k = sc[TRUTH_AT]
@@ -1777,7 +1777,7 @@ def _truth_row(sc: Any, sv: Any, rows: Any) -> None:
             sv.listening[sv.views[v]] += step
 
 
-@compiled
+@inner
 def _virtual_of(cl: Any, rt: Any, client: Any, flat: Any, entry: Any) -> Any:
     """The virtual service that chooses for a source that enters at a node, -1 where nothing does (R26)."""
     if cl.target_pair[client] >= 0:
@@ -1785,7 +1785,7 @@ def _virtual_of(cl: Any, rt: Any, client: Any, flat: Any, entry: Any) -> Any:
     return np.int64(rt.virtual.row_of_source[flat])
 
 
-@compiled
+@inner
 def _forget(vs: Any, t: Any) -> None:
     """R26: connections that were remembered long enough are not any more."""
     while vs.counts[1] > 0 and vs.ring[vs.counts[0], 0] <= t:
@@ -1795,7 +1795,7 @@ def _forget(vs: Any, t: Any) -> None:
         vs.counts[1] -= 1
 
 
-@compiled
+@inner
 def _remember(vs: Any, virtual: Any, server: Any, accepted: Any, t: Any) -> None:
     """R26: an attempt at a server is booked; the caller has seen to room."""
     vs.open[virtual, server] -= 1
@@ -1811,7 +1811,7 @@ def _remember(vs: Any, virtual: Any, server: Any, accepted: Any, t: Any) -> None
     _forget(vs, t)
 
 
-@compiled
+@inner
 def _without_those_gone(vs: Any, virtual: Any) -> None:
     """R26: close the ranks after some are no longer there; of a last chosen the one before it is left."""
     kept = 0
@@ -1831,7 +1831,7 @@ def _without_those_gone(vs: Any, virtual: Any) -> None:
     vs.dirty[virtual] = 1
 
 
-@compiled
+@inner
 def _drop_drained(vs: Any, virtual: Any, t: Any) -> None:
     """R26: what is leaving goes at the first check at which nothing is remembered of it."""
     if vs.n_leaving[virtual] == 0:
@@ -1849,7 +1849,7 @@ def _drop_drained(vs: Any, virtual: Any, t: Any) -> None:
         _without_those_gone(vs, virtual)
 
 
-@compiled
+@inner
 def _take_list(vs: Any, rows: Any, virtual: Any, version: Any, t: Any) -> None:
     """R26: kube-proxy programs a list."""
     low = rows.version_at[version] if version >= 0 else 0
@@ -1889,14 +1889,14 @@ def _take_list(vs: Any, rows: Any, virtual: Any, version: Any, t: Any) -> None:
     _without_those_gone(vs, virtual)
 
 
-@compiled
+@inner
 def _followed(vs: Any, rows: Any, pair: Any, version: Any, t: Any) -> None:
     """A pair holds another version: its virtual services take it."""
     for k in range(vs.of_pair_at[pair], vs.of_pair_at[pair + 1]):
         _take_list(vs, rows, np.int64(vs.of_pair[k]), np.int64(version), t)
 
 
-@compiled
+@inner
 def _build_table(vs: Any, virtual: Any) -> None:
     """R26: Maglev's table; destinations take turns, each along its own permutation of the entries."""
     entries = vs.entries[virtual]
@@ -1925,7 +1925,7 @@ def _build_table(vs: Any, virtual: Any) -> None:
     vs.dirty[virtual] = 0
 
 
-@compiled
+@inner
 def _scheduled(vs: Any, row: Any, virtual: Any, t: Any) -> Any:
     """R26: the destination of a new connection of a row of the wait table, -1 where its hash names none."""
     _forget(vs, t)
@@ -1958,7 +1958,7 @@ def _scheduled(vs: Any, row: Any, virtual: Any, t: Any) -> Any:
     return server if vs.leaving[virtual, server] < 0 else np.int64(-1)
 
 
-@compiled
+@inner
 def _slowed(sv: Any, server: Any, start: Any, service: Any) -> Any:
     """R32: how long work takes that starts at `start`."""
     group = sv.group[server]
@@ -1973,7 +1973,7 @@ def _slowed(sv: Any, server: Any, start: Any, service: Any) -> Any:
     return np.int64(service + counted // 1000 * more + counted % 1000 * more // 1000)
 
 
-@compiled
+@inner
 def shared_gain(dt: Any, works: Any, cores: Any) -> Any:
     """R31: how far the clock of a server gets in dt ns; in two parts, which stay in range."""
     parts = 1000 * works
@@ -1981,7 +1981,7 @@ def shared_gain(dt: Any, works: Any, cores: Any) -> Any:
     return dt // parts * rate + dt % parts * rate // parts
 
 
-@compiled
+@inner
 def shared_wait(units: Any, works: Any, cores: Any) -> Any:
     """R31: how long until the clock has grown by so many units; NEVER if too long."""
     if units <= 0:
@@ -2018,7 +2018,7 @@ def shared_clock(sv: Any, server: Any, t: Any) -> Any:
     return share[S_CLOCK] + shared_gain(t - share[S_AT], share[S_WORKS], sv.cores[sv.group[server]])
 
 
-@compiled
+@inner
 def _shared_full(sv: Any, server: Any) -> Any:
     """R31: whether the cores and the places are taken."""
     group = sv.group[server]
@@ -2026,7 +2026,7 @@ def _shared_full(sv: Any, server: Any) -> Any:
     return limit >= 0 and sv.share[server, S_WORKS] >= (sv.cores[group] + 999) // 1000 + limit
 
 
-@compiled
+@inner
 def _shared_before(table: Any, a: Any, b: Any) -> Any:
     if table[a, H_UNTIL] != table[b, H_UNTIL]:
         return table[a, H_UNTIL] < table[b, H_UNTIL]
@@ -2035,7 +2035,7 @@ def _shared_before(table: Any, a: Any, b: Any) -> Any:
     return table[a, O_REQUEST] < table[b, O_REQUEST]
 
 
-@compiled
+@inner
 def _meld(table: Any, a: Any, b: Any) -> Any:
     """Two skew heaps as one (Sleator and Tarjan 1986, top down); -1 is an empty one."""
     if a < 0:
@@ -2057,7 +2057,7 @@ def _meld(table: Any, a: Any, b: Any) -> Any:
         a = right
 
 
-@compiled
+@inner
 def _share(sc: Any, sv: Any, ev: Any, work: Any, row: Any) -> None:
     """R31: the request just accepted that `row` describes shares its server's cores; there is room."""
     h = sc[SHARED_FREE]
@@ -2090,7 +2090,7 @@ def _share(sc: Any, sv: Any, ev: Any, work: Any, row: Any) -> None:
     _look_at_shared(sc, sv, ev, work, server)
 
 
-@compiled
+@inner
 def _look_at_shared(sc: Any, sv: Any, ev: Any, work: Any, server: Any) -> None:
     """Put the next end at a server on the heap, unless it will be looked at before."""
     share = sv.share[server]
@@ -2103,7 +2103,7 @@ def _look_at_shared(sc: Any, sv: Any, ev: Any, work: Any, server: Any) -> None:
         push(sc, ev, share[S_WAKE], _COMPLETION, -1, server, _K_SHARED, server, 0)
 
 
-@compiled
+@inner
 def _first_over(sv: Any, work: Any, server: Any, t: Any) -> Any:
     """Take the work of a server that is the first to end, at t; what it had is booked (R19)."""
     share = sv.share[server]
@@ -2128,7 +2128,7 @@ def free_shared(sc: Any, work: Any, h: Any) -> None:
     sc[SHARED_FREE] = h
 
 
-@compiled
+@inner
 def _shared_ends(sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any, server: Any, t: Any) -> None:
     """R31: a server is looked at: one work ends if it has had its service by now."""
     share = sv.share[server]
@@ -2148,7 +2148,7 @@ def _shared_ends(sc: Any, sv: Any, cl: Any, ev: Any, work: Any, out: Any, server
     _look_at_shared(sc, sv, ev, work, server)
 
 
-@compiled
+@inner
 def _shared_late(
     sc: Any, cl: Any, ev: Any, work: Any, out: Any, client: Any, request: Any, h: Any, began: Any, t: Any
 ) -> None:
@@ -2161,7 +2161,7 @@ def _shared_late(
         finish(sc, cl, ev, work, out, one, t, _REQUEST_TIMEOUT, cause)
 
 
-@compiled
+@inner
 def _cut_one_shared(sc: Any, sv: Any, cl: Any, rows: Any, ev: Any, work: Any, out: Any) -> Any:
     """R14: if the next row of the truth cuts shared work, end one such work, and say so."""
     k = sc[TRUTH_AT]
@@ -2189,7 +2189,7 @@ def lose_shared(sc: Any, sv: Any, work: Any, server: Any, t: Any) -> None:
         free_shared(sc, work, _first_over(sv, work, server, t))
 
 
-@compiled
+@inner
 def _sift(sl: Any, place: Any, n: Any) -> None:
     """Let the client at a place of the heap of next arrivals sink to where it belongs, by (t, client)."""
     i = place
@@ -2234,6 +2234,12 @@ def run_window(
     keep = out.keep[0]
     away = sc[NODES_AWAY] > 0
     float_bits = out.bits.view(np.int64)
+    # what every arrival reads, at hand
+    state, group_of, simple, worker_count, free = sv.state, sv.group, sv.simple, sv.workers, sv.free
+    last_end, next_cut, accepted, worked = sv.last_end, sv.next_cut, sv.accepted, sv.work
+    pair_of, entry_of, law, current = cl.pair, cl.entry, cl.law, rows.current
+    version_at, version_servers, load, bits = rows.version_at, rows.version_servers, out.load, out.bits
+    services = sl.service
     if sc[WINDOW_OPENED] == 0:
         if sc[HEAP_SIZE] + 2 * sc[OPEN_SIZE] > heap_room:
             return GROW_HEAP, 0
@@ -2346,7 +2352,7 @@ def run_window(
             flat = base + source
             server = np.int64(-1)
             version = np.int64(-1)
-            entry = np.int64(cl.entry[flat])
+            entry = np.int64(entry_of[flat])
             if pinned:
                 if pulls:
                     _pull(sc, cl, rows, client, source, t)
@@ -2355,51 +2361,51 @@ def run_window(
                     version = np.int64(cl.held[flat])
                     server = _from_held(cl, rows, client, flat, route & LOW)
             elif reach != _R_NONE:
-                pair = np.int64(cl.pair[flat])
+                pair = np.int64(pair_of[flat])
                 if balanced:
                     entry = _enter(cl, rows, client, first_request + i, 0, 0)
                     pair = np.int64(-1)
                     if entry >= 0:
                         pair = np.int64(cl.entry_pair[cl.entry_at[client] + entry])
                 if pair >= 0:
-                    version = np.int64(rows.current[pair])
+                    version = np.int64(current[pair])
                 if version >= 0:
-                    low = rows.version_at[version]
-                    n = rows.version_at[version + 1] - low
+                    low = version_at[version]
+                    n = version_at[version + 1] - low
                     if n > 0:
                         at = np.int64(((route & LOW) * np.uint64(n)) >> np.uint64(32))
-                        server = np.int64(rows.version_servers[low + at])
+                        server = np.int64(version_servers[low + at])
             if (
                 server >= 0
                 and plain
-                and sv.state[server] == _LISTENING
-                and sv.simple[sv.group[server]] == 1
+                and state[server] == _LISTENING
+                and simple[group_of[server]] == 1
                 and not (away and (client_gone(sv, cl, flat) or link_lost(sv, cl, flat, entry, server)))
             ):
                 # the common case: accepted at once, unlimited places, neither warming up nor shared
                 if held:
                     cl.uses[flat] += 1
-                group = sv.group[server]
-                service = sl.service[client, cl.law[client, group], i]
-                workers = sv.workers[group]
+                group = group_of[server]
+                service = services[client, law[client, group], i]
+                workers = worker_count[group]
                 start = t
                 if workers == 1:
-                    start = max(t, sv.free[server, 0])
-                    sv.free[server, 0] = start + service
+                    start = max(t, free[server, 0])
+                    free[server, 0] = start + service
                 elif workers > 1:
                     best = 0
                     for k in range(1, workers):
-                        if sv.free[server, k] < sv.free[server, best]:
+                        if free[server, k] < free[server, best]:
                             best = k
-                    start = max(t, sv.free[server, best])
-                    sv.free[server, best] = start + service
+                    start = max(t, free[server, best])
+                    free[server, best] = start + service
                 end = start + service
-                sv.last_end[server] = max(sv.last_end[server], end)
-                if keep < 2 and end < until and end < sv.next_cut[server] and end - t <= timeout:
-                    out.load[server, t // SECOND] += 1
-                    sv.accepted[server] += 1
-                    sv.work[server] += service
-                    out.bits[0] = np.float64(end - t)
+                last_end[server] = max(last_end[server], end)
+                if keep < 2 and end < until and end < next_cut[server] and end - t <= timeout:
+                    load[server, t // SECOND] += 1
+                    accepted[server] += 1
+                    worked[server] += service
+                    bits[0] = np.float64(end - t)
                     hist[max((float_bits[0] >> 46) - (1023 << 6), 0)] += 1
                     fast_ok += 1
                     i += 1
@@ -2427,7 +2433,7 @@ def run_window(
                 # everything else goes through the wait table
                 w = _new_request(sc, cl, work, client, first_request + i, source, t)
                 for k in range(work.wait_service.shape[1]):
-                    work.wait_service[w, k] = sl.service[client, k, i]
+                    work.wait_service[w, k] = services[client, k, i]
                 u = route & LOW
                 i += 1
                 _attempt(until, vanished_after, sc, sv, cl, rt, kept, rows, ev, work, out, w, t, u)

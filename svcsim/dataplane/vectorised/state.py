@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from svcsim.dataplane.vectorised.bundles import bundle
+
 __all__ = [
     "HIST_BINS",
     "JOB_CLIENT",
@@ -51,6 +53,7 @@ SCALARS = 16
 ) = range(12)
 
 
+@bundle
 class Servers(NamedTuple):
     """Per server (first axis): what a SYN meets there.
 
@@ -98,6 +101,7 @@ class Servers(NamedTuple):
     share: Array
 
 
+@bundle
 class Clients(NamedTuple):
     """Per client, and per source (flat, a client's sources begin at source_at[client]).
 
@@ -207,6 +211,7 @@ class Clients(NamedTuple):
     loop_service: Array
 
 
+@bundle
 class Virtuals(NamedTuple):
     """Virtual services (R26), one row to each, and a column to a server where there are two axes.
 
@@ -246,6 +251,7 @@ class Virtuals(NamedTuple):
     counts: Array
 
 
+@bundle
 class Routers(NamedTuple):
     """What sources remember of servers (R23, R24), one row to a source that does, one column to a server.
 
@@ -272,6 +278,7 @@ class Routers(NamedTuple):
     kept_until: Array
 
 
+@bundle
 class Kept(NamedTuple):
     """Connections (R25): table int64 (n, columns); top int64 per source: the newest idle one, or the channel,
     -1 without; size int64 per source."""
@@ -281,6 +288,7 @@ class Kept(NamedTuple):
     size: Array
 
 
+@bundle
 class Slots(NamedTuple):
     """The drawn requests at hand, per client: arrival int64, route uint64 (n_clients, slot),
     service int64 (n_clients, laws, slot); first, at, size int64 per client; done int8: no slot follows.
@@ -297,6 +305,7 @@ class Slots(NamedTuple):
     order: Array
 
 
+@bundle
 class Rows(NamedTuple):
     """The window's rows: truth (t, server, kind), belief (t, pair, version), and the cuts by server."""
 
@@ -317,6 +326,7 @@ class Rows(NamedTuple):
     cut_next: Array
 
 
+@bundle
 class Events(NamedTuple):
     """The heap of what lies ahead: (t, rank, client, request) orders it; kind and payload say what to do.
 
@@ -327,6 +337,7 @@ class Events(NamedTuple):
     what: Array
 
 
+@bundle
 class Work(NamedTuple):
     """What is not settled: `wait` (still connecting, or booked) and `open` (accepted), int64 tables.
 
@@ -342,6 +353,7 @@ class Work(NamedTuple):
     shared: Array
 
 
+@bundle
 class Output(NamedTuple):
     """Tallies and records. keep int64 (1,): 0 tallies only, 1 failures too, 2 every request.
     bits, scratch: room for a float's bits and for a row of the open table."""
