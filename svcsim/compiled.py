@@ -22,6 +22,8 @@ def _plain(typ: types.Type) -> types.Type:
 def _decorated(function: F, **options: bool) -> F:
     decorate = cast(Any, njit)(cache=True, nogil=True, _nrt=False, no_cfunc_wrapper=True, **options)
     loop = decorate(function)
+    if loop is function:  # NUMBA_DISABLE_JIT
+        return function
     template_for = loop.get_call_template
 
     def get_call_template(args: Any, kws: Any) -> Any:
