@@ -151,11 +151,12 @@ def expected_failures(
     accepting = _Accepting(truth, lost, server_node)
     found = np.empty(len(plan.clients))
     for k, client in enumerate(plan.clients):
-        rates = Rates(scenario, k)
         chosen = client.affinity_ns >= 0 or client.scheduler != Scheduler.NONE or client.backends > 1
         if client.booked or chosen or _drawn_demand(scenario, k):
             found[k] = np.nan
-        elif client.reach == Reach.NONE:
+            continue
+        rates = Rates(scenario, k)
+        if client.reach == Reach.NONE:
             found[k] = rates.total
         elif client.reach == Reach.BELIEF:
             found[k] = _believing(client, rates, accepting, beliefs, lists)
