@@ -105,7 +105,10 @@ def test_what_cannot_be_routed_fails_and_what_depends_on_dice_is_not_known() -> 
     assert expected(written, client_plan(reach=Reach.NONE)) == pytest.approx(2000.0)
     dice = client_plan(reach=Reach.PINNED, resolve=Resolve.ON_FAILURE, resolver=0)
     assert math.isnan(expected(written, dice))
-    for demand in ({"loop": "of users"}, {"bursts": Bursts(every_ns=2 * S, length_ns=S, factor=2, random=True)}):
+    for demand in (
+        {"loop": "of users"},
+        {"bursts": Bursts(every_ns=2 * S, length_ns=S, factor=2, random=True)},
+    ):
         assert math.isnan(expected(written, client_plan(), OneClient(**demand)))
 
 
