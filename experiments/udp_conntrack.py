@@ -247,7 +247,8 @@ def draw(path: Path, cells: Mapping[str, Mapping[str, Any]]) -> None:
     with mpl.rc_context({"font.size": 9.0}):
         figure = Figure(figsize=(13.5, 6.4), layout="constrained")
         figure.suptitle(
-            f"UDP through a cluster IP, {PODS} pods: requests lost, by the entries that kube-proxy deletes",
+            f"UDP through a cluster IP, {PODS} pods: requests lost (95% intervals), by the entries "
+            "that kube-proxy deletes",
             fontsize=11.5,
         )
         axes = figure.subplots(2, len(CHURN), sharex=True, sharey=True)
@@ -263,17 +264,15 @@ def draw(path: Path, cells: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _over_time(axes: Axes, cells: Mapping[str, Mapping[str, Any]], churn: str, client: str) -> None:
+    shown = int(LATE_S[1]) + 1
     for cleaning, (colour, line) in LOOKS.items():
         own = cells[name_of(churn, cleaning)]["of"][client]
-        lost, asked = (np.sum(own[what], axis=0) for what in ("by_second", "asked"))
-        share = 100 * lost / np.maximum(asked, 1)
+        lost, asked = (np.array(own[what], dtype=np.float64)[:, :shown] for what in ("by_second", "asked"))
+        shares = 100 * lost / np.maximum(asked, 1)
+        low, high = np.array([mean_interval(second) for second in shares.T]).T
+        axes.fill_between(np.arange(shown), low, high, step="post", color=colour, alpha=0.2, linewidth=0)
         axes.step(
-            np.arange(int(LATE_S[1]) + 1),
-            share[: int(LATE_S[1]) + 1],
-            where="post",
-            color=colour,
-            linestyle=line,
-            label=cleaning,
+            np.arange(shown), shares.mean(axis=0), where="post", color=colour, linestyle=line, label=cleaning
         )
     axes.axvline(AT_S, color="#8a939c", linewidth=0.8)
     if churn == TO_NONE:
