@@ -30,6 +30,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from _cells import CellStore, Claim, Options, finish, options, run_cells, save, show_table, span, started
+from _manifests import web
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -60,27 +61,9 @@ def name_of(policy: str, load: float, proxies: int) -> str:
 def question(policy: str, load: float, proxies: int) -> Scenario:
     """One cell: steady load, no churn; one client of one name, so that its dice are those of all others."""
     container = {"name": "web", "image": "registry.example/web:1", "ports": [{"containerPort": 8080}]}
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
     return build_scenario(
         name=name_of(policy, load, proxies),
-        manifests=[
-            {
-                "apiVersion": "apps/v1",
-                "kind": "Deployment",
-                "metadata": {"name": "web"},
-                "spec": {
-                    "replicas": PODS,
-                    "selector": {"matchLabels": {"app": "web"}},
-                    "template": template,
-                },
-            },
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": {"name": "web"},
-                "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
-            },
-        ],
+        manifests=web(PODS, container),
         duration=f"{DURATION_S:g}s",
         workloads={
             "deployment/web": {

@@ -38,6 +38,7 @@ from _cells import (
     span,
     started,
 )
+from _manifests import web
 from matplotlib.figure import Figure
 
 from svcsim import Scenario, build_scenario
@@ -74,27 +75,9 @@ def question(case: str, load: float) -> Scenario:
     }
     if case != "1 s, 1 failure, no liveness":
         container["livenessProbe"] = _probe(1, 3, 10) if tight else _probe(5, 6, 10)
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
     return build_scenario(
         name=f"{case}, load {load:g}",
-        manifests=[
-            {
-                "apiVersion": "apps/v1",
-                "kind": "Deployment",
-                "metadata": {"name": "web"},
-                "spec": {
-                    "replicas": PODS,
-                    "selector": {"matchLabels": {"app": "web"}},
-                    "template": template,
-                },
-            },
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": {"name": "web"},
-                "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
-            },
-        ],
+        manifests=web(PODS, container),
         duration=f"{DURATION_S:g}s",
         workloads={
             "deployment/web": {

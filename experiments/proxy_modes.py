@@ -24,6 +24,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from _cells import CellStore, Claim, Options, finish, options, run_cells, save, show_table, span, started
+from _manifests import web
 from matplotlib.figure import Figure
 
 import svcsim
@@ -44,27 +45,9 @@ def question(mode: str, others: int) -> Scenario:
         "ports": [{"containerPort": 8080}],
         "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
     }
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
     return build_scenario(
         name=f"{mode}, {others} other Services",
-        manifests=[
-            {
-                "apiVersion": "apps/v1",
-                "kind": "Deployment",
-                "metadata": {"name": "web"},
-                "spec": {
-                    "replicas": PODS,
-                    "selector": {"matchLabels": {"app": "web"}},
-                    "template": template,
-                },
-            },
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": {"name": "web"},
-                "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
-            },
-        ],
+        manifests=web(PODS, container),
         duration=f"{DURATION_S:g}s",
         cluster={
             "nodes": NODES,

@@ -38,6 +38,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from _cells import CellStore, Claim, Options, finish, options, run_cells, save, show_table, span, started
+from _manifests import web
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
@@ -126,27 +127,9 @@ def _scenario(name: str, strategy: str, events: list[dict[str, Any]], duration_s
         "ports": [{"containerPort": 8080}],
         "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1, "failureThreshold": 1},
     }
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [container]}}
     return build_scenario(
         name=name,
-        manifests=[
-            {
-                "apiVersion": "apps/v1",
-                "kind": "Deployment",
-                "metadata": {"name": "web"},
-                "spec": {
-                    "replicas": PODS,
-                    "selector": {"matchLabels": {"app": "web"}},
-                    "template": template,
-                },
-            },
-            {
-                "apiVersion": "v1",
-                "kind": "Service",
-                "metadata": {"name": "web"},
-                "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]},
-            },
-        ],
+        manifests=web(PODS, container),
         duration=f"{duration_s:g}s",
         cluster={"nodes": 5},
         workloads={

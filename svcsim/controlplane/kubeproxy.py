@@ -26,20 +26,19 @@ LAST_TOKEN_BUCKET_MINOR = 33
 _IDLE = -(1 << 60)
 _NEVER = 1 << 60
 _HOUR_NS = 3_600_000_000_000
-_SYNC_PERIOD_NS = 30_000_000_000
 _LAST_WITHOUT_HOURLY_MINOR = 30
 _LARGE_CLUSTER = 1000
 
 
-def maximum_interval_ns(mode: str, kubernetes_minor: int) -> int:
-    """After how long a kube-proxy syncs though nothing changed: an hour, or its syncPeriod of 30 s.
+def maximum_interval_ns(mode: str, kubernetes_minor: int, sync_period_ns: int) -> int:
+    """After how long a kube-proxy syncs though nothing changed: an hour, or its syncPeriod.
 
-    >>> [maximum_interval_ns("nftables", minor) // 10**9 for minor in (33, 34)]
+    >>> [maximum_interval_ns("nftables", minor, 30 * 10**9) // 10**9 for minor in (33, 34)]
     [30, 3600]
     """
     if mode == "iptables" or (mode == "nftables" and kubernetes_minor > LAST_TOKEN_BUCKET_MINOR):
         return _HOUR_NS
-    return _NEVER if mode == "cilium" else _SYNC_PERIOD_NS
+    return _NEVER if mode == "cilium" else sync_period_ns
 
 
 def full_interval_ns(mode: str, kubernetes_minor: int, endpoints: int) -> int:

@@ -143,7 +143,9 @@ class ControlPlane:
             outages=outages,
             full_factor=1.0 if lag.get("sync") else full_factor(proxy.mode, *size),
             slowdown=[node.proxy_slowdown for node in self.nodes],
-            maximum_ns=maximum_interval_ns(proxy.mode, scenario.cluster.kubernetes_minor),
+            maximum_ns=maximum_interval_ns(
+                proxy.mode, scenario.cluster.kubernetes_minor, proxy.sync_period_ns
+            ),
             full_every_ns=full_interval_ns(proxy.mode, scenario.cluster.kubernetes_minor, size[1]),
             **common,  # type: ignore[arg-type]
         )

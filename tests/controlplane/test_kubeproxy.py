@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from svcsim.controlplane.kubeproxy import ProxyLoops
+from svcsim.controlplane.kubeproxy import ProxyLoops, maximum_interval_ns
 
 MS = 1_000_000
 SECOND = 1000 * MS
@@ -96,3 +96,11 @@ def test_no_full_sync_in_a_big_cluster_with_iptables() -> None:
 def test_older_nftables_proxies_sync_every_half_minute() -> None:
     """The sync at 20 s makes the change at 21 s wait for it and for the second after it."""
     assert hourly([21], last_s=-10, maximum_s=30, full_s=1 << 30) == [(22.5, 1)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "minor", "seconds"),
+    [("iptables", 30, 3600), ("nftables", 34, 3600), ("nftables", 33, 5), ("ipvs", 36, 5)],
+)
+def test_sync_period_is_the_maximum_interval_of_some_modes(mode: str, minor: int, seconds: int) -> None:
+    assert maximum_interval_ns(mode, minor, 5 * SECOND) == seconds * SECOND
